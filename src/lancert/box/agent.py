@@ -1,0 +1,361 @@
+"""The agent: carries out what ``plan`` decides, and owns everything that changes on a box.
+
+One loop does all the loading, so there is never more than one try at a time. It wakes when something is due, when the
+homepage is opened, when the server or the credential changed (here or by another process), and every exit of a
+try, even by an unknown exception, schedules the next one. The last good certificate is served whatever happens.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from lancert import __version__
+from lancert.box import keys, network, plan
+from lancert.box.client import Client, Unreachable, system_roots
+from lancert.box.connecting import connect, unreachable
+from lancert.box.conversation import Answered, Ask, Loaded, NotLoaded, Wish, load
+from lancert.box.diagnosis.doctor import diagnose
+from lancert.box.diagnosis.result import Finding
+from lancert.box.facts import BoxFacts, LastTry, Outcome, Ports, Server
+from lancert.box.folder import Folder
+from lancert.box.pin import PinDoor, PinVerdict
+from lancert.box.store import CertificateStore
+from lancert.kit.backoff import retry_after, wait_after
+from lancert.kit.clock import Clock, SystemClock, to_text
+from lancert.kit.logs import LEVELS, Log, last_lines, set_level
+from lancert.protocol import problems
+from lancert.protocol.certificate import public_bytes
+from lancert.protocol.credential import Credential
+from lancert.protocol.messages import (
+    Counter,
+    Kind,
+    NotAMessage,
+    ReportAnswer,
+    ReportedCertificate,
+    ReportRequest,
+    decode,
+    encode,
+)
+from lancert.protocol.names import Address
+from lancert.protocol.problems import Occurrence
+from lancert.protocol.signatures import sign
+
+_GLANCE = 2.0  # seconds between two looks at what other processes may have changed
+_ADDRESSES_EVERY = 5  # glances
+_REPORT_EVERY = timedelta(hours=1)
+_REPORT_AGAIN = timedelta(minutes=5)
+
+log = Log("box.agent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """What an agent is told at its start.
+
+    Without ``addresses`` those of the private networks are found; ``own_host`` is an address it listens on.
+    """
+
+    name: str
+    kind: Kind
+    ports: Ports
+    own_host: str = "127.0.0.1"
+    addresses: tuple[Address, ...] = ()
+    clock: Clock = field(default_factory=SystemClock)
+    chance: Callable[[], float] = random.random
+
+
+class Agent:
+    """One IoT system's side of everything."""
+
+    def __init__(self, folder: Folder, store: CertificateStore, settings: AgentSettings) -> None:
+        self._folder = folder
+        self._store = store
+        self._settings = settings
+        self._clock = settings.clock
+        self._pin = PinDoor(folder.pin, settings.clock)
+        self._wake = asyncio.Event()
+        self._swap: Callable[[Path], None] = lambda path: None
+        self._is_loading = False
+        self._was_asked = False
+        self._boot: int | None = None
+        self._count = 0
+        self._next_report: datetime | None = None
+        self._addresses = settings.addresses or network.addresses()
+        self._glances = 0
+        self._read_folder()
+        last = folder.last_try()
+        # A start is a new beginning: the result of the last try is shown, its wait does not count (M2, M8).
+        self._last_try = dataclasses.replace(last, next_at=None) if last else None
+
+    def serve_with(self, swap: Callable[[Path], None]) -> None:
+        """Say how a new certificate file is put into service."""
+        self._swap = swap
+
+    # What the homepage and the command line see
+
+    def now(self) -> datetime:
+        """Give the time the agent goes by."""
+        return self._clock.now()
+
+    def facts(self) -> BoxFacts:
+        """Gather what the box knows, without touching the disk."""
+        return BoxFacts(
+            name=self._settings.name,
+            kind=self._settings.kind,
+            ports=self._settings.ports,
+            server=self._server,
+            credential=self._credential,
+            enrolment=self._enrolment,
+            stored=self._store.stored,
+            last_try=self._last_try,
+            addresses=self._addresses,
+            is_loading=self._is_loading,
+            was_asked=self._was_asked,
+            log_level=self._folder.log_level(),
+        )
+
+    def homepage_opened(self) -> None:
+        """Note that somebody looks; the loop decides whether that starts a try (M8, M11)."""
+        self._was_asked = True
+        self._wake.set()
+
+    async def check_pin(self, pin: str, source: str) -> tuple[PinVerdict, int]:
+        """Check a PIN that was typed; the number is seconds to wait when there were too many tries."""
+        return await self._pin.check(pin, source)
+
+    async def connect(self, server: Server, credential: Credential | None) -> None:
+        """Connect to a server, trusted by the root with its fingerprint. Raises ConnectRefused."""
+        await connect(self._folder, server, credential)
+        log.info("connected to a server", server=server.url)
+        self._changed()
+
+    def change_credential(self, credential: Credential) -> None:
+        """Take a new credential and try with it."""
+        self._folder.change_credential(credential)
+        log.info("the credential was changed")
+        self._changed()
+
+    def set_log_level(self, level: str) -> None:
+        """Record more or less. Raises ValueError for an unknown level."""
+        if level not in LEVELS:
+            raise ValueError(level)
+        self._folder.set_log_level(level)
+        set_level(level)
+        log.info("the log level was changed", level=level)
+
+    def log_lines(self, count: int) -> list[str]:
+        """Give the last lines of the log, redacted."""
+        return last_lines(self._folder.log_file, count)
+
+    async def diagnose(self) -> Sequence[Finding]:
+        """Run the doctor."""
+        client = Client(self._server, self._folder.roots(), self._clock) if self._server else None
+        return await diagnose(self.facts(), client, self.now(), own_host=self._settings.own_host)
+
+    # The loop
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            try:
+                await self._turn()
+            except Exception:
+                log.exception("a turn of the agent failed")
+                await asyncio.sleep(_GLANCE)
+
+    async def _turn(self) -> None:
+        step = plan.next_step(self.facts(), self.now())
+        match step:
+            case plan.Load(because=because):
+                await self._load(because)
+                return
+            case plan.Wait(because=None):
+                self._was_asked = False
+        await self._report_when_due()
+        await self._sleep(step)
+
+    async def _sleep(self, step: plan.Step) -> None:
+        """Wait for whatever comes first: something is due, somebody asks, or something was changed elsewhere."""
+        until = step.until if isinstance(step, plan.Wait) else None
+        seconds = _GLANCE if until is None else min(_GLANCE, max(0.05, (until - self.now()).total_seconds()))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        self._wake.clear()
+        self._glance()
+
+    def _glance(self) -> None:
+        if self._folder.stamp() != self._stamp:
+            log.info("the settings were changed by another process")
+            self._changed()
+        self._glances += 1
+        if self._glances % _ADDRESSES_EVERY == 0 and not self._settings.addresses:
+            found = network.addresses()
+            if found != self._addresses:
+                log.info("the addresses changed", addresses=[str(one) for one in found])
+                self._addresses = found
+                self._next_report = None
+
+    def _changed(self) -> None:
+        self._read_folder()
+        # What failed with the old settings says nothing about the new ones.
+        self._last_try = None
+        self._was_asked = True
+        self._wake.set()
+
+    def _read_folder(self) -> None:
+        self._stamp = self._folder.stamp()
+        self._server = self._folder.server()
+        self._credential = self._folder.credential()
+        self._enrolment = self._folder.enrolment()
+
+    # Loading
+
+    async def _load(self, because: str) -> None:
+        assert self._server is not None
+        server, stamp = self._server, self._stamp
+        self._is_loading, self._was_asked = True, False
+        log.info("loading a certificate", because=because, server=server.url)
+        try:
+            result: Loaded | NotLoaded = await self._converse(server)
+            if self._folder.stamp() != stamp:
+                return  # the settings changed meanwhile: this answer belongs to the old ones
+            last = self._installed(result) if isinstance(result, Loaded) else self._not_loaded(result)
+        except Unreachable as error:
+            log.warning("the server could not be reached", cause=error.cause, hop=error.hop, detail=str(error))
+            last = self._failed(unreachable(error, server))
+        except OSError as error:
+            reference = log.exception("the certificate could not be stored", detail=str(error))
+            last = self._failed(_unexpected(server, reference))
+        except Exception:
+            last = self._failed(_unexpected(server, log.exception("loading failed unexpectedly")))
+        finally:
+            self._is_loading = False
+        self._last_try = last
+        try:
+            self._folder.tried(last)
+        except OSError as error:
+            log.error("the result of the try could not be kept", detail=str(error))
+
+    async def _converse(self, server: Server) -> Loaded | NotLoaded:
+        key = self._store.pending_key()
+        roots = self._folder.roots()
+        client = Client(server, roots, self._clock)
+        conversation = load(
+            Wish(
+                server=server,
+                credential=self._credential,
+                enrolment=self._enrolment,
+                kind=self._settings.kind,
+                name=self._settings.name,
+                version=__version__,
+                csr=keys.signing_request(key),
+                public_key=public_bytes(key.public_key()),
+                roots=roots or system_roots(),
+            ),
+            self._next_counter,
+            self.now,
+        )
+        try:
+            ask = next(conversation)
+            while True:
+                ask = conversation.send(await self._send(client, server, ask))
+        except StopIteration as end:
+            result: Loaded | NotLoaded = end.value
+        if result.enrolment is not None and result.enrolment != self._enrolment:
+            self._folder.enrolled(result.enrolment)
+            self._enrolment = result.enrolment
+            log.info("enrolled", box=result.enrolment.box, label=result.enrolment.label)
+        if isinstance(result, Loaded):
+            generation = self._store.install(
+                key, result.chain, renewal_start=result.renewal_start, renewal_end=result.renewal_end
+            )
+            self._swap(generation.path)
+        return result
+
+    async def _send(self, client: Client, server: Server, ask: Ask) -> Answered:
+        identity = keys.identity_key(self._folder.identity)
+        headers = sign(key=identity, method="POST", authority=server.authority, path=ask.path, body=ask.body)
+        answered = await client.post(ask.path, ask.body, headers)
+        log.debug("the server answered", path=ask.path, status=answered.status, media_type=answered.media_type)
+        return answered
+
+    def _next_counter(self) -> Counter:
+        if self._boot is None:
+            self._boot = self._folder.raise_boot()
+        self._count += 1
+        return Counter(boot=self._boot, count=self._count)
+
+    def _installed(self, result: Loaded) -> LastTry:
+        facts = self._store.stored.usable
+        assert facts is not None
+        log.info("certificate installed", names=list(facts.facts.names), not_after=facts.facts.not_after)
+        self._next_report = None
+        # A certificate that is due again the moment it is there (a clock years ahead) must not make a hot loop.
+        return LastTry(
+            at=self.now(), outcome=Outcome.INSTALLED, next_at=self.now() + wait_after(3, self._settings.chance)
+        )
+
+    def _not_loaded(self, result: NotLoaded) -> LastTry:
+        reasons = [reason.criterion.value for reason in result.problem.reasons]
+        log.warning(
+            "no certificate was given", code=result.problem.code, cause=result.problem.cause_id, reasons=reasons
+        )
+        return self._failed(result.problem, result.retry_after)
+
+    def _failed(self, problem: Occurrence, header: str | None = None) -> LastTry:
+        now = self.now()
+        failures = 1 + (self._last_try.failures if self._last_try else 0)
+        wait = retry_after(header, now) or wait_after(failures, self._settings.chance)
+        refused = problem.problem is problems.LOAD_REQUEST_NO_RESULT and problem.cause_id == "refused"
+        return LastTry(
+            at=now,
+            outcome=Outcome.REFUSED if refused else Outcome.FAILED,
+            problem=problem,
+            failures=failures,
+            next_at=now + wait,
+        )
+
+    # Reports
+
+    async def _report_when_due(self) -> None:
+        if self._server is None or self._enrolment is None or (self._next_report and self.now() < self._next_report):
+            return
+        try:
+            self._next_report = self.now() + await self._report(self._server)
+        except (Unreachable, NotAMessage) as error:
+            log.info("the report did not reach the server", detail=str(error))
+            self._next_report = self.now() + _REPORT_AGAIN
+
+    async def _report(self, server: Server) -> timedelta:
+        usable = self._store.stored.usable
+        request = ReportRequest(
+            counter=self._next_counter(),
+            version=__version__,
+            addresses=[str(address) for address in self._addresses][:16],
+            certificate=None
+            if usable is None
+            else ReportedCertificate(serial=usable.facts.serial, not_after=to_text(usable.facts.not_after)),
+            problems=[problem.code for problem in plan.problems_of(self.facts(), self.now())],
+        )
+        client = Client(server, self._folder.roots(), self._clock)
+        answered = await self._send(client, server, Ask(path="/api/v1/reports", body=encode(request)))
+        if answered.status != 200:
+            log.info("the report was not taken", status=answered.status)
+            return _REPORT_AGAIN
+        answer = decode(ReportAnswer, answered.body, ignore_unknown=True)
+        if "check-now" in answer.commands:
+            self.homepage_opened()
+        return min(timedelta(seconds=answer.next_report), _REPORT_EVERY)
+
+
+def _unexpected(server: Server, reference: str) -> Occurrence:
+    return Occurrence(
+        problem=problems.LOAD_REQUEST_EXCEPTION,
+        cause_id="unexpected",
+        facts={"server": server.url, "reference": reference},
+    )

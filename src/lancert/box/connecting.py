@@ -1,0 +1,60 @@
+"""Connecting a box to a server: the root is fetched by its fingerprint, then everything is remembered.
+
+The homepage and the command line both come through here.
+"""
+
+from collections.abc import Sequence
+
+from cryptography import x509
+
+from lancert.box.client import Unreachable, fetch_root
+from lancert.box.facts import Server, parse_server
+from lancert.box.folder import Folder
+from lancert.kit.logs import Log
+from lancert.protocol import problems
+from lancert.protocol.credential import ConnectionToken, Credential
+from lancert.protocol.problems import Occurrence
+
+log = Log("box.connecting")
+
+
+class ConnectRefused(Exception):
+    """The box could not be connected and nothing was changed; the problem says why."""
+
+    def __init__(self, problem: Occurrence) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+
+
+async def connect(
+    folder: Folder, server: Server, credential: Credential | None, roots: Sequence[x509.Certificate] = ()
+) -> None:
+    """Connect to a server that is trusted by these roots, or by the root with the fingerprint it names.
+
+    Raises ConnectRefused when that root cannot be had, OSError when the folder cannot be written.
+    """
+    trusted = list(roots)
+    if not trusted and server.root_fingerprint is not None:
+        try:
+            trusted = [await fetch_root(server, server.root_fingerprint)]
+        except Unreachable as error:
+            log.warning("the root could not be fetched", cause=error.cause, hop=error.hop, detail=str(error))
+            raise ConnectRefused(unreachable(error, server)) from error
+    folder.connect(server, trusted)
+    if credential is not None:
+        folder.change_credential(credential)
+
+
+def server_of(token: ConnectionToken) -> Server:
+    """Give the server a connection token names. Raises NotAServer."""
+    return parse_server(token.server, token.root_fingerprint)
+
+
+def credential_of(token: ConnectionToken) -> Credential:
+    """Give the credential a connection token carries."""
+    return Credential(contract=token.contract, database=token.database)
+
+
+def unreachable(error: Unreachable, server: Server) -> Occurrence:
+    """Give the problem that belongs to a server that could not be reached."""
+    return Occurrence(problem=problems.LOAD_REQUEST_EXCEPTION, cause_id=error.cause, facts={"server": server.url})

@@ -1,0 +1,148 @@
+"""What a box knows at one moment, as frozen values: the ground for every decision and every page.
+
+Nothing here reads a disk, a clock or a socket. ``BoxFacts`` is gathered by the agent and given to ``plan`` (what to
+do), ``status`` (what to tell) and the homepage (what to draw).
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from lancert.protocol.certificate import CertificateFacts
+from lancert.protocol.credential import Credential
+from lancert.protocol.messages import Kind
+from lancert.protocol.names import Address, Label, Zone
+from lancert.protocol.problems import Occurrence
+
+
+class NotAServer(ValueError):
+    """A text is not the address of a server; the text says how one is written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """The server this box is connected to, ``https://host[:port]``, and the root it is expected to come from.
+
+    Without ``root_fingerprint`` (SHA-256, lower-case hexadecimal) the roots of the operating system are trusted.
+    """
+
+    url: str
+    root_fingerprint: str | None = None
+
+    @property
+    def host(self) -> str:
+        """Give the host, without brackets."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """Give the port."""
+        return urlsplit(self.url).port or 443
+
+    @property
+    def authority(self) -> str:
+        """Give what the Host header says: the host, and the port unless it is 443 (RFC 9110, 7.2)."""
+        return urlsplit(self.url).netloc
+
+
+def parse_server(text: str, root_fingerprint: str | None = None) -> Server:
+    """Read a server address as people type it. Raises NotAServer."""
+    written = text.strip().rstrip("/")
+    if "://" not in written:
+        written = f"https://{written}"
+    how = "A server address is written https://host or https://host:port."
+    try:
+        parts = urlsplit(written.lower())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise NotAServer(how) from None
+    if parts.scheme == "http":
+        raise NotAServer("The server is reached by HTTPS only: write https:// before the host.")
+    plain = parts.scheme == "https" and not (parts.path or parts.query or parts.fragment or parts.username)
+    if not plain or not host or len(host) > 253 or not host.isascii() or any(sign in host for sign in " _%\\\"'<>"):
+        raise NotAServer(how)
+    shown = f"[{host}]" if ":" in host else host
+    return Server(
+        url=f"https://{shown}" + (f":{port}" if port not in (None, 443) else ""),
+        root_fingerprint=root_fingerprint,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """Who the box is to its server: valid for the server and the credential it was made with."""
+
+    box: str
+    label: Label
+    zone: Zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledCertificate:
+    """A certificate the box can serve: its facts, and when the service would like it renewed."""
+
+    facts: CertificateFacts
+    renewal_start: datetime
+    renewal_end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCertificate:
+    """What the store holds: the newest usable certificate, and why a newer file had to be set aside.
+
+    ``damage`` is a cause of ERR_IOT_HTTPS_CHECK_CERT_READ_EXCEPTION.
+    """
+
+    usable: InstalledCertificate | None = None
+    damage: str | None = None
+
+
+class Outcome(StrEnum):
+    """How a try to load a certificate ended."""
+
+    INSTALLED = "installed"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastTry:
+    """The last try to load: when, how it ended, how many have failed in a row, and when the next one is due."""
+
+    at: datetime
+    outcome: Outcome
+    problem: Occurrence | None = None
+    failures: int = 0
+    next_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where the homepage listens."""
+
+    http: int
+    https: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxFacts:
+    """All that decisions and pages need.
+
+    ``addresses`` are the private addresses of the box, the one of the default route first. ``is_loading`` says that
+    a try is under way, ``was_asked`` that somebody opened the homepage or asked for a check since the last try.
+    """
+
+    name: str
+    kind: Kind
+    ports: Ports
+    server: Server | None = None
+    credential: Credential = field(default_factory=Credential)
+    enrolment: Enrolment | None = None
+    stored: StoredCertificate = field(default_factory=StoredCertificate)
+    last_try: LastTry | None = None
+    addresses: tuple[Address, ...] = ()
+    is_loading: bool = False
+    was_asked: bool = False
+    log_level: str = "info"
+    clock_floor: datetime | None = None

@@ -1,0 +1,192 @@
+"""The front page: what this system is, whether HTTPS works, what is wrong and what to do, and how to get here.
+
+Opening it asks the agent for a check and never waits for one (S-23, S-26); while a certificate is being asked for,
+the page reloads itself.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from lancert.box import plan, urls
+from lancert.box.facts import BoxFacts
+from lancert.box.homepage.drawing import draw
+from lancert.box.homepage.exchange import Answer, NotAcceptable
+from lancert.box.homepage.moments import date_words, moment_words, near_words, span_words
+from lancert.box.homepage.speech import Speech
+from lancert.box.homepage.visit import Visit
+from lancert.box.status import State, problem_document, state_of, status_document
+from lancert.kit.language import N_
+from lancert.protocol import problems
+from lancert.protocol.messages import Kind
+from lancert.protocol.problems import Criterion, Occurrence
+
+RELOAD_SECONDS = 3
+
+KINDS = {Kind.BOX: N_("IoT box"), Kind.VIRTUAL: N_("Virtual IoT system")}
+
+SAVED = {
+    "credential": N_("The credential is saved. The certificate is asked for with it."),
+    "server": N_("The server is saved. The certificate is asked for there."),
+    "log-level": N_("The log level is saved."),
+}
+"""What the query may say after a change; everything else in it is ignored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """How a state shows: a word, a sentence, and an icon of ``icons.html`` so that colour is never the only sign."""
+
+    word: str
+    sentence: str
+    icon: str
+
+
+SIGNS = {
+    State.SECURE: Sign(
+        word=N_("Secure"),
+        sentence=N_("HTTPS works. Payment terminals and other devices can connect to this IoT system."),
+        icon="lock",
+    ),
+    State.ATTENTION: Sign(
+        word=N_("Works, but needs attention"),
+        sentence=N_("HTTPS works until {until}. Mend what is named below before then."),
+        icon="warning",
+    ),
+    State.LOADING: Sign(
+        word=N_("Getting the certificate"),
+        sentence=N_("This IoT system asks its server for a certificate. That takes a few seconds."),
+        icon="hourglass",
+    ),
+    State.BLOCKED: Sign(
+        word=N_("HTTPS does not work yet"),
+        sentence=N_("There is no valid certificate. What to do is written below."),
+        icon="blocked",
+    ),
+    State.NOT_CONNECTED: Sign(
+        word=N_("Not connected"),
+        sentence=N_("Once this IoT system is connected to a server, it gets its certificate by itself."),
+        icon="plug",
+    ),
+}
+
+
+async def front(visit: Visit) -> Answer:
+    """Draw the front page and have a check scheduled, if it was really opened."""
+    if visit.request.method == "GET":
+        visit.agent.homepage_opened()
+        visit = replace(visit, facts=visit.agent.facts())
+    facts, now, speech = visit.facts, visit.now, visit.speech
+    return draw(
+        "front.html",
+        speech,
+        refresh=RELOAD_SECONDS if is_loading_now(facts, now) else None,
+        saved=speech.say(SAVED[visit.asked("saved") or ""]) if visit.asked("saved") in SAVED else None,
+        name=facts.name,
+        kind=speech.say(KINDS[facts.kind]),
+        state=state_view(facts, now, speech),
+        url=urls.https_url(facts) if plan.serves_https(facts, now) else None,
+        stable_url=urls.stable_url(facts) if plan.serves_https(facts, now) else None,
+        problems=[problem_view(problem, speech) for problem in plan.problems_of(facts, now)],
+        next_words=next_words(facts, now, speech),
+        last_words=last_words(facts, speech),
+        addresses=addresses(facts, now),
+    )
+
+
+async def status(visit: Visit) -> Answer:
+    """Give the status document for programs; asking for it schedules nothing."""
+    import json  # what a page does not need
+
+    document = status_document(visit.facts, visit.now, visit.speech.gettext)
+    return Answer(body=json.dumps(document).encode("ascii"), media_type="application/json")
+
+
+async def qr(visit: Visit) -> Answer:
+    """Give the HTTPS URL as a QR code, dark on light with its quiet zone in every colour scheme."""
+    url = urls.https_url(visit.facts)
+    if url is None or not plan.serves_https(visit.facts, visit.now):
+        raise NotAcceptable(404, "")
+    return Answer(body=_qr(url), media_type="image/svg+xml")
+
+
+@lru_cache(maxsize=4)
+def _qr(url: str) -> bytes:
+    import io
+
+    import segno  # 6 ms that the start of the box does not need
+
+    drawn = io.BytesIO()
+    segno.make(url, error="m", micro=False).save(
+        drawn, kind="svg", border=4, dark="#111816", light="#fff", xmldecl=False, svgns=True, omitsize=True
+    )
+    return drawn.getvalue()
+
+
+def is_loading_now(facts: BoxFacts, now: datetime) -> bool:
+    """Say whether a certificate is being asked for, or will be at once."""
+    return facts.is_loading or isinstance(plan.next_step(facts, now), plan.Load)
+
+
+def state_view(facts: BoxFacts, now: datetime, speech: Speech) -> dict[str, str]:
+    """Give the state at a glance."""
+    state = state_of(facts, now)
+    sign = SIGNS[state]
+    usable = facts.stored.usable
+    until = date_words(usable.facts.not_after, speech) if usable else ""
+    return {
+        "id": state.value,
+        "word": speech.say(sign.word),
+        "sentence": speech.say(sign.sentence, until=until),
+        "icon": sign.icon,
+    }
+
+
+def problem_view(problem: Occurrence, speech: Speech) -> dict[str, Any]:
+    """Give a problem as its row of the catalogue says it, and the page that mends it."""
+    action = _action(problem)
+    document = problem_document(problem, speech.gettext)
+    return {**document, "action": None if action is None else {"path": action[0], "word": speech.say(action[1])}}
+
+
+def _action(problem: Occurrence) -> tuple[str, str] | None:
+    criteria = {reason.criterion for reason in problem.reasons}
+    if problem.problem is problems.CHECK_NO_SERVER:
+        return "/cogs/server", N_("Connect to a server")
+    if problem.problem is problems.LOAD_NO_CREDENTIAL or Criterion.CREDENTIAL_NOT_RECOGNISED in criteria:
+        return "/cogs/credential", N_("Enter the credential")
+    if problem.problem in (problems.LOAD_REQUEST_EXCEPTION, problems.LOAD_REQUEST_STATUS):
+        return "/cogs/diagnosis", N_("Open the diagnosis")
+    return None
+
+
+def next_words(facts: BoxFacts, now: datetime, speech: Speech) -> str | None:
+    """Say what happens next by itself; None when it is up to a person."""
+    if is_loading_now(facts, now):
+        return speech.say(N_("A certificate is being asked for now. This page reloads itself."))
+    match plan.next_step(facts, now):
+        case plan.Wait(until=until, because=because) if because is not None:
+            return speech.say(
+                N_("Tries again by itself in {span}, at {moment}."),
+                span=span_words(until - now, speech),
+                moment=near_words(until, now, speech),
+            )
+        case plan.Wait() if facts.stored.usable is not None:
+            due = plan.renewal_begins(facts.stored.usable)
+            return speech.say(N_("The certificate is renewed by itself from {date}."), date=date_words(due, speech))
+        case _:
+            return None
+
+
+def last_words(facts: BoxFacts, speech: Speech) -> str | None:
+    """Say when the last try was."""
+    if facts.last_try is None:
+        return None
+    return speech.say(N_("Last try: {moment}."), moment=moment_words(facts.last_try.at, speech))
+
+
+def addresses(facts: BoxFacts, now: datetime) -> list[dict[str, str | None]]:
+    """Give every way to this page: by IP address always, by name once the certificate is there."""
+    by_name = urls.https_urls(facts) if plan.serves_https(facts, now) else {}
+    return [{"https": by_name.get(address), "http": urls.http_url(address, facts)} for address in facts.addresses]

@@ -1,0 +1,68 @@
+"""Time as something that is handed in.
+
+Decisions take the time as an argument; agents and services hold a ``Clock``. Wall time is always an aware UTC
+``datetime``; waiting and spacing are measured with the monotonic clock, which no clock step can move.
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where a part takes its time from."""
+
+    def now(self) -> datetime:
+        """Give the wall time, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Give seconds that only ever grow, from an arbitrary start."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        """Give the wall time, aware, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Give the seconds of the monotonic clock."""
+        return time.monotonic()
+
+
+class SettableClock:
+    """A clock that moves only when told to: for tests and simulations."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start
+        self._monotonic = 0.0
+
+    def now(self) -> datetime:
+        """Give the time it was set to."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Give the seconds it was moved forward."""
+        return self._monotonic
+
+    def forward(self, by: timedelta) -> None:
+        """Let time pass, on both clocks."""
+        self._now += by
+        self._monotonic += by.total_seconds()
+
+    def step(self, to: datetime) -> None:
+        """Set the wall clock, as NTP or a person does; the monotonic clock does not notice."""
+        self._now = to
+
+
+def to_text(moment: datetime) -> str:
+    """Write a moment as RFC 3339 in UTC with whole seconds: ``2026-11-20T09:30:00Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def from_text(text: str) -> datetime:
+    """Read what ``to_text`` wrote. Raises ValueError for any other spelling."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""What a box and the certificate service agree on: names, credential, messages, problems, signatures."""

@@ -1,0 +1,1 @@
+"""The certificate service: knows who may have a certificate, decides, and has certificates signed."""

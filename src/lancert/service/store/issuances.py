@@ -1,0 +1,223 @@
+"""Issuances and the decisions before them, as rows; read and written for many boxes at once.
+
+A row of ``issuances`` is the intent: it is committed before anything is signed, and the certificate is filled in
+afterwards. A row without certificate is an intent that a crash left unfinished.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, select
+
+from lancert.protocol.signatures import Identity
+from lancert.service.model import Candidate, ContractCode, Environment, Issuance, KeyHash
+from lancert.service.store.schema import blocked_keys, boxes, databases, decisions, issuances
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The counter a box is known by from now on, and the SHA-256 of the body that carried it."""
+
+    box: int
+    boot: int
+    count: int
+    body_hash: str
+    at: datetime
+
+
+_CANDIDATES = (
+    select(
+        boxes.c.number,
+        boxes.c.id,
+        boxes.c.identity,
+        boxes.c.label,
+        boxes.c.contract,
+        databases.c.environment,
+        databases.c.is_duplicated,
+        boxes.c.suspended_at.is_not(None).label("is_suspended"),
+        boxes.c.conflict_signs,
+        boxes.c.boot,
+        boxes.c.count.label("last_count"),
+        boxes.c.body_hash,
+    )
+    .join_from(boxes, databases)
+    .where(boxes.c.identity.in_(bindparam("identities", expanding=True)), boxes.c.withdrawn_at.is_(None))
+)
+
+
+def candidates(connection: Connection, identities: Sequence[Identity]) -> dict[Identity, Candidate]:
+    """Give the live boxes of these identities; unknown and withdrawn ones are not in the answer."""
+    rows = connection.execute(_CANDIDATES, {"identities": identities})
+    found = (Candidate(*row)._replace(environment=Environment(row.environment)) for row in rows)
+    return {row.identity: row for row in found}
+
+
+_RANKED = (
+    select(
+        boxes.c.number,
+        func.row_number().over(partition_by=boxes.c.contract, order_by=boxes.c.number).label("seat"),
+    )
+    .where(
+        boxes.c.contract.in_(bindparam("contracts", expanding=True)),
+        boxes.c.withdrawn_at.is_(None),
+        boxes.c.suspended_at.is_(None),
+    )
+    .subquery()
+)
+_SEATS = select(_RANKED.c.number, _RANKED.c.seat).where(_RANKED.c.number.in_(bindparam("numbers", expanding=True)))
+
+
+def seats(connection: Connection, contracts: Sequence[ContractCode], numbers: Sequence[int]) -> dict[int, int]:
+    """Give the positions of boxes among those of their contract that take a seat, from 1; suspended ones have none."""
+    rows = connection.execute(_SEATS, {"contracts": contracts, "numbers": numbers})
+    return {row.number: row.seat for row in rows}
+
+
+_COLUMNS = (
+    issuances.c.serial,
+    issuances.c.box,
+    issuances.c.key_hash,
+    issuances.c.public_key,
+    issuances.c.names,
+    issuances.c.not_before,
+    issuances.c.not_after,
+    issuances.c.issuer,
+    issuances.c.certificate,
+    boxes.c.identity,
+)
+_OF_KEYS = (
+    select(*_COLUMNS)
+    .outerjoin_from(issuances, boxes)
+    .where(issuances.c.key_hash.in_(bindparam("keys", expanding=True)))
+    .order_by(issuances.c.number.desc())
+)
+_OF_SERVICE = (
+    select(*_COLUMNS)
+    .outerjoin_from(issuances, boxes)
+    .where(issuances.c.box.is_(None))
+    .order_by(issuances.c.number.desc())
+    .limit(1)
+)
+
+
+def issuances_of_keys(connection: Connection, keys: Sequence[KeyHash]) -> dict[KeyHash, tuple[Issuance, ...]]:
+    """Give every issuance of these keys, newest first, finished or not."""
+    found: dict[KeyHash, tuple[Issuance, ...]] = {}
+    for row in connection.execute(_OF_KEYS, {"keys": keys}):
+        issuance = _issuance_of(row)
+        found[issuance.key_hash] = (*found.get(issuance.key_hash, ()), issuance)
+    return found
+
+
+def _issuance_of(row: Row[Any]) -> Issuance:
+    return Issuance(*row)._replace(names=tuple(row.names))
+
+
+def insert_intents(connection: Connection, intents: Iterable[Issuance], at: datetime) -> None:
+    """Record what is about to be signed."""
+    rows = [
+        {
+            "serial": intent.serial,
+            "box": intent.box,
+            "key_hash": intent.key_hash,
+            "public_key": intent.public_key,
+            "names": intent.names,
+            "not_before": intent.not_before,
+            "not_after": intent.not_after,
+            "issuer": intent.issuer,
+            "intended_at": at,
+        }
+        for intent in intents
+    ]
+    if rows:
+        connection.execute(issuances.insert(), rows)
+
+
+_FINISH = (
+    issuances.update()
+    .where(issuances.c.serial == bindparam("of_serial"), issuances.c.certificate.is_(None))
+    .values(certificate=bindparam("certificate"), issued_at=bindparam("issued_at"))
+)
+
+
+def finish_intents(connection: Connection, certificates: Mapping[str, bytes], at: datetime) -> None:
+    """Record signed certificates (DER, by serial) with their intents; one that is finished already stays."""
+    rows = [
+        {"of_serial": serial, "certificate": certificate, "issued_at": at}
+        for serial, certificate in certificates.items()
+    ]
+    if rows:
+        connection.execute(_FINISH, rows)
+
+
+_BLOCKED = select(blocked_keys.c.key_hash).where(blocked_keys.c.key_hash.in_(bindparam("keys", expanding=True)))
+
+
+def blocked_among(connection: Connection, keys: Sequence[KeyHash]) -> frozenset[KeyHash]:
+    """Give those of the keys that are blocked."""
+    return frozenset(map(KeyHash, connection.execute(_BLOCKED, {"keys": keys}).scalars()))
+
+
+def block_keys(connection: Connection, keys: Iterable[KeyHash], *, at: datetime, why: str) -> None:
+    """Block keys for ever; those that are blocked already stay as they are."""
+    wanted = sorted(keys)
+    known = blocked_among(connection, wanted)
+    rows = [{"key_hash": key, "at": at, "why": why} for key in wanted if key not in known]
+    if rows:
+        connection.execute(blocked_keys.insert(), rows)
+
+
+_ACCEPT = (
+    boxes.update()
+    .where(boxes.c.number == bindparam("of_box"))
+    .values(
+        {
+            boxes.c.boot: bindparam("new_boot"),
+            boxes.c.count: bindparam("new_count"),
+            boxes.c.body_hash: bindparam("new_body_hash"),
+            boxes.c.seen_at: bindparam("new_seen_at"),
+        }
+    )
+)
+
+
+def accept_counters(connection: Connection, accepted: Iterable[Accepted]) -> None:
+    """Record the counters that were accepted."""
+    rows = [
+        {
+            "of_box": one.box,
+            "new_boot": one.boot,
+            "new_count": one.count,
+            "new_body_hash": one.body_hash,
+            "new_seen_at": one.at,
+        }
+        for one in accepted
+    ]
+    if rows:
+        connection.execute(_ACCEPT, rows)
+
+
+_SIGN_OF_CONFLICT = (
+    boxes.update()
+    .where(boxes.c.number == bindparam("of_box"))
+    .values({boxes.c.conflict_signs: boxes.c.conflict_signs + 1})
+)
+
+
+def add_conflict_sign(connection: Connection, box: int) -> None:
+    """Count one more sign that two IoT systems use the identity of this box."""
+    connection.execute(_SIGN_OF_CONFLICT, {"of_box": box})
+
+
+def insert_decisions(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Record decisions: ``box``, ``at``, ``outcome``, ``facts`` and ``serial`` of each."""
+    if rows:
+        connection.execute(decisions.insert(), rows)
+
+
+def last_of_service(connection: Connection) -> Issuance | None:
+    """Give the newest issuance for the service itself, finished or not."""
+    row = connection.execute(_OF_SERVICE).one_or_none()
+    return None if row is None else _issuance_of(row)

@@ -82,6 +82,8 @@ class Agent:
         self._swap: Callable[[Path], None] = lambda path: None
         self._is_loading = False
         self._was_asked = False
+        self._renewal_asked = folder.renewal_asked()
+        self._renewal_taken_up = 0
         self._boot: int | None = None
         self._count = 0
         self._next_report: datetime | None = None
@@ -116,6 +118,7 @@ class Agent:
             addresses=self._addresses,
             is_loading=self._is_loading,
             was_asked=self._was_asked,
+            renewal_asked=self._renewal_asked not in (0, self._renewal_taken_up),
             log_level=self._folder.log_level(),
         )
 
@@ -139,6 +142,13 @@ class Agent:
         self._folder.change_credential(credential)
         log.info("the credential was changed")
         self._changed()
+
+    def renew(self) -> None:
+        """Ask for a new certificate although the old one will do."""
+        log.info("a new certificate was asked for")
+        self._folder.ask_for_renewal()
+        self._renewal_asked = self._folder.renewal_asked()
+        self._wake.set()
 
     def set_log_level(self, level: str) -> None:
         """Record more or less. Raises ValueError for an unknown level."""
@@ -192,6 +202,7 @@ class Agent:
         if self._folder.stamp() != self._stamp:
             log.info("the settings were changed by another process")
             self._changed()
+        self._renewal_asked = self._folder.renewal_asked()
         self._glances += 1
         if self._glances % _ADDRESSES_EVERY == 0 and not self._settings.addresses:
             found = network.addresses()
@@ -218,7 +229,8 @@ class Agent:
     async def _load(self, because: str) -> None:
         assert self._server is not None
         server, stamp = self._server, self._stamp
-        self._is_loading, self._was_asked = True, False
+        self._is_loading, self._was_asked, self._renewal_taken_up = True, False, self._renewal_asked
+        self._folder.forget_renewal()
         log.info("loading a certificate", because=because, server=server.url)
         try:
             result: Loaded | NotLoaded = await self._converse(server)

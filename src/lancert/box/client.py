@@ -1,36 +1,30 @@
 """The box's way to its server: one HTTPS request at a time, every failure with the hop and the cause it belongs to.
 
-The name is looked up here and the connection made to the address found, so that "unknown name", "refused" and "no
-answer" are told apart; ``*.localhost`` is loopback without asking anybody (RFC 6761, 6.3). When a proxy is set in the
-environment (``HTTPS_PROXY``) it does the look-up. TLS is always verified, against the configured roots or those of
-the operating system, and the host name; there is no way to switch that off (S-09).
+Each hop is a step of its own here: look-up, TCP, TLS, HTTP. So "unknown name", "refused" and "no answer" are told
+apart without guessing, and the agent stays small. ``*.localhost`` is loopback without asking anybody (RFC 6761,
+6.3). When a proxy is set in the environment (``HTTPS_PROXY``) it does the look-up. TLS is always verified, against
+the configured roots or those of the operating system, and the host name; there is no way to switch that off (S-09).
 """
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from email.utils import parsedate_to_datetime
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import unquote, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from lancert.box import wire
 from lancert.box.conversation import Answered
 from lancert.box.facts import Server
 from lancert.kit.clock import Clock
-from lancert.protocol.messages import ANSWER_LIMIT
+from lancert.kit.settings import proxy_may_be_set
 
-if TYPE_CHECKING:
-    import httpx2
-
-_WHOLE_TRY = 15.0
-_CONNECT = 5.0
-_READ = 10.0
 _NOT_YET_VALID = 9
 _EXPIRED = 10
 
@@ -53,13 +47,34 @@ class Unreachable(Exception):
         self.hop = hop
 
 
-class Client:
-    """Talks to one server."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long a request may take, in seconds: one TCP connection, one TLS handshake, everything together."""
 
-    def __init__(self, server: Server, roots: Sequence[x509.Certificate], clock: Clock) -> None:
+    connect: float = 5.0
+    handshake: float = 8.0
+    whole: float = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """A proxy that connections go through, by HTTP CONNECT (RFC 9110, 9.3.6)."""
+
+    host: str
+    port: int
+    authorization: str | None
+
+
+class Client:
+    """Talks to one server, trusted by these roots, or by those of the operating system when there are none."""
+
+    def __init__(
+        self, server: Server, roots: Sequence[x509.Certificate], clock: Clock, limits: Limits | None = None
+    ) -> None:
         self._server = server
         self._roots = roots
         self._clock = clock
+        self._limits = limits or Limits()
 
     async def post(self, path: str, body: bytes, headers: dict[str, str]) -> Answered:
         """Send one JSON message. Raises Unreachable."""
@@ -69,70 +84,102 @@ class Client:
         """Fetch a small document. Raises Unreachable."""
         return await self._request("GET", path, b"", {})
 
-    async def _request(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answered:
-        hop = _Progress()
-        try:
-            async with asyncio.timeout(_WHOLE_TRY):
-                return await self._to_any_address(method, path, body, headers, hop)
-        except TimeoutError as error:
-            raise Unreachable("timeout", hop.reached, f"no answer within {_WHOLE_TRY:.0f} s") from error
+    async def get_unverified(self, path: str) -> Answered:
+        """Fetch something whose content proves itself, such as a root of known fingerprint. Raises Unreachable.
 
-    async def _to_any_address(
-        self, method: str, path: str, body: bytes, headers: dict[str, str], hop: "_Progress"
+        Nothing secret goes out this way, and nothing else may be believed that comes in.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return await self._request("GET", path, b"", {}, context)
+
+    async def _request(
+        self, method: str, path: str, body: bytes, headers: dict[str, str], context: ssl.SSLContext | None = None
     ) -> Answered:
-        if _uses_proxy(self._server.host):
-            return await self._over(self._server.authority, method, path, body, headers, hop)
-        addresses = await look_up(self._server.host)
+        hop = Hop.LOOKUP
+        writer: asyncio.StreamWriter | None = None
+        try:
+            async with asyncio.timeout(self._limits.whole):
+                proxy = proxy_for(self._server.host)
+                addresses = [proxy.host] if proxy else await look_up(self._server.host)
+                hop = Hop.CONNECT
+                port = proxy.port if proxy else self._server.port
+                reader, writer = await self._connected(addresses, port)
+                if proxy is not None:
+                    await self._through(proxy, reader, writer)
+                hop = Hop.TLS
+                await self._secured(writer, context or self._tls_context())
+                hop = Hop.HTTP
+                request = wire.Request(
+                    method=method,
+                    target=path,
+                    headers={"host": self._server.authority, "connection": "close", **headers},
+                    body=body,
+                )
+                return await self._exchanged(request, reader, writer)
+        except TimeoutError as error:
+            raise Unreachable("timeout", hop, f"no answer within {self._limits.whole:.0f} s") from error
+        finally:
+            if writer is not None:
+                # What is left is not waited for: the answer is complete, or the connection is given up.
+                writer.transport.abort()
+
+    async def _connected(
+        self, addresses: Sequence[str], port: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         failed: Unreachable | None = None
         for address in addresses:
-            host = f"[{address}]" if ":" in address else address
             try:
-                return await self._over(f"{host}:{self._server.port}", method, path, body, headers, hop)
-            except Unreachable as error:
-                if error.hop is not Hop.CONNECT:
-                    raise
-                failed = error
+                async with asyncio.timeout(self._limits.connect):
+                    return await asyncio.open_connection(address, port)
+            except TimeoutError as error:
+                failed = Unreachable("timeout", Hop.CONNECT, f"{address} did not answer")
+                failed.__cause__ = error
+            except ConnectionRefusedError as error:
+                failed = failed or Unreachable("refused", Hop.CONNECT, str(error))
+            except OSError as error:
+                failed = failed or Unreachable("no-route", Hop.CONNECT, str(error))
         assert failed is not None
         raise failed
 
-    async def _over(
-        self, connect_to: str, method: str, path: str, body: bytes, headers: dict[str, str], hop: "_Progress"
-    ) -> Answered:
-        import httpx2  # 65 ms that the first handshake need not wait for
-
-        timeout = httpx2.Timeout(_READ, connect=_CONNECT)
+    async def _through(self, proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        target = f"{self._server.host}:{self._server.port}"
+        headers = {"host": target}
+        if proxy.authorization is not None:
+            headers["proxy-authorization"] = proxy.authorization
         try:
-            hop.reached = Hop.CONNECT
-            async with (
-                httpx2.AsyncClient(verify=self._tls_context(), timeout=timeout, follow_redirects=False) as client,
-                client.stream(
-                    method,
-                    f"https://{connect_to}{path}",
-                    content=body or None,
-                    headers={"host": self._server.authority, "accept-encoding": "identity", **headers},
-                    extensions={"sni_hostname": self._server.host, "trace": hop.trace},
-                ) as response,
-            ):
-                hop.reached = Hop.HTTP
-                return await self._read(response)
-        except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, ssl.SSLError, OSError) as error:
-            raise self._understood(error, hop.reached) from error
+            status = await wire.connect_through(target, headers, reader, writer)
+        except (wire.BrokenOff, OSError) as error:
+            raise Unreachable("proxy", Hop.CONNECT, f"the proxy broke off: {error}") from error
+        if status != 200:
+            raise Unreachable("proxy", Hop.CONNECT, f"the proxy answered {status}")
 
-    async def _read(self, response: "httpx2.Response") -> Answered:
-        body = b""
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise Unreachable("unexpected", Hop.HTTP, "the answer is compressed, which was not asked for")
-        async for part in response.aiter_raw():
-            body += part
-            if len(body) > ANSWER_LIMIT:
-                raise Unreachable("unexpected", Hop.HTTP, f"the answer is larger than {ANSWER_LIMIT} bytes")
-        return Answered(
-            status=response.status_code,
-            media_type=response.headers.get("content-type", "").partition(";")[0].strip().lower(),
-            body=body,
-            retry_after=response.headers.get("retry-after"),
-            server_time=_date(response.headers.get("date")),
-        )
+    async def _secured(self, writer: asyncio.StreamWriter, context: ssl.SSLContext) -> None:
+        try:
+            await writer.start_tls(
+                context, server_hostname=self._server.host, ssl_handshake_timeout=self._limits.handshake
+            )
+        except ssl.SSLCertVerificationError as error:
+            raise Unreachable(self._distrust(error), Hop.TLS, str(error)) from error
+        except ssl.SSLEOFError as error:
+            raise Unreachable("broken-off", Hop.TLS, str(error)) from error
+        except ssl.SSLError as error:
+            raise Unreachable("untrusted", Hop.TLS, str(error)) from error
+        except ConnectionError as error:
+            # asyncio reports a handshake that takes too long as an aborted connection.
+            cause = "timeout" if "taking longer" in str(error) else "broken-off"
+            raise Unreachable(cause, Hop.TLS, str(error)) from error
+
+    async def _exchanged(
+        self, request: wire.Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Answered:
+        try:
+            return await wire.exchange(request, reader, writer)
+        except wire.Unacceptable as error:
+            raise Unreachable("unexpected", Hop.HTTP, str(error)) from error
+        except (wire.BrokenOff, OSError) as error:
+            raise Unreachable("broken-off", Hop.HTTP, str(error)) from error
 
     def _tls_context(self) -> ssl.SSLContext:
         if not self._roots:
@@ -146,30 +193,6 @@ class Client:
         )
         return context
 
-    def _understood(self, error: Exception, hop: Hop) -> Unreachable:
-        """Find the cause among an exception and those behind it."""
-        import httpx2
-
-        chain = list(_behind(error))
-        for one in chain:
-            if isinstance(one, ssl.SSLCertVerificationError):
-                return Unreachable(self._distrust(one), Hop.TLS, str(one))
-        for one in chain:
-            if isinstance(one, ConnectionRefusedError):
-                return Unreachable("refused", Hop.CONNECT, str(one))
-            if isinstance(one, httpx2.TimeoutException | TimeoutError):
-                return Unreachable("timeout", hop, f"no answer in time: {one!r}")
-            if isinstance(one, ConnectionResetError | BrokenPipeError | ssl.SSLEOFError | httpx2.RemoteProtocolError):
-                return Unreachable("broken-off", hop, str(one))
-            if isinstance(one, ssl.SSLError):
-                return Unreachable("untrusted", Hop.TLS, str(one))
-        for one in chain:
-            if isinstance(one, OSError) and not isinstance(one, ssl.SSLError) and one.errno is not None:
-                return Unreachable("no-route", Hop.CONNECT, str(one))
-        if isinstance(error, httpx2.ReadError | httpx2.WriteError):
-            return Unreachable("broken-off", hop, repr(error))
-        return Unreachable("no-route" if hop is Hop.CONNECT else "broken-off", hop, repr(error))
-
     def _distrust(self, error: ssl.SSLCertVerificationError) -> str:
         """Tell a wrong clock from a wrong server.
 
@@ -181,19 +204,6 @@ class Client:
         if error.verify_code == _NOT_YET_VALID or (error.verify_code == _EXPIRED and not root_is_valid):
             return "clock"
         return "untrusted"
-
-
-class _Progress:
-    """Remembers how far a request came, told by the HTTP library's trace events."""
-
-    def __init__(self) -> None:
-        self.reached = Hop.LOOKUP
-
-    async def trace(self, event: str, _info: object) -> None:
-        if event == "connection.connect_tcp.complete":
-            self.reached = Hop.TLS
-        elif event == "connection.start_tls.complete":
-            self.reached = Hop.HTTP
 
 
 async def look_up(host: str) -> list[str]:
@@ -214,77 +224,24 @@ async def look_up(host: str) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-async def fetch_root(server: Server, fingerprint: str) -> x509.Certificate:
-    """Fetch the root of a server by its fingerprint (SHA-256). Raises Unreachable.
+def proxy_for(host: str) -> Proxy | None:
+    """Give the proxy the environment names for HTTPS to this host, if any."""
+    if not proxy_may_be_set():
+        return None
+    from urllib.request import getproxies, proxy_bypass  # 3 MB that hardly any box needs
 
-    This one connection is not verified, because it fetches what verification needs. Nothing but the certificate
-    with exactly this fingerprint is taken from it, and nothing secret is sent over it.
-    """
-    from cryptography.hazmat.primitives import hashes
-
-    pem = await asyncio.get_running_loop().run_in_executor(None, _fetch_unverified, server, await look_up(server.host))
-    try:
-        offered = x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
-        raise Unreachable("untrusted", Hop.HTTP, "the server offers no root certificate") from error
-    for root in offered:
-        if root.fingerprint(hashes.SHA256()).hex() == fingerprint:
-            return root
-    raise Unreachable("untrusted", Hop.HTTP, "the server's root has another fingerprint")
-
-
-def _fetch_unverified(server: Server, addresses: list[str]) -> bytes:
-    import http.client
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    request = f"GET /root.pem HTTP/1.1\r\nHost: {server.authority}\r\nConnection: close\r\n\r\n".encode()
-    failed: Exception | None = None
-    for address in addresses:
-        try:
-            with (
-                socket.create_connection((address, server.port), timeout=_CONNECT) as tcp,
-                context.wrap_socket(tcp, server_hostname=server.host) as tls,
-            ):
-                tls.sendall(request)
-                response = http.client.HTTPResponse(tls)
-                response.begin()
-                if response.status != 200:
-                    raise Unreachable("untrusted", Hop.HTTP, f"status {response.status} for the root certificate")
-                return response.read(ANSWER_LIMIT)
-        except ConnectionRefusedError as error:
-            failed = Unreachable("refused", Hop.CONNECT, str(error))
-        except TimeoutError as error:
-            failed = Unreachable("timeout", Hop.CONNECT, str(error))
-        except (OSError, http.client.HTTPException) as error:
-            failed = Unreachable("broken-off", Hop.TLS, str(error))
-    assert failed is not None
-    raise failed
+    proxies = getproxies()
+    written = proxies.get("https") or proxies.get("all")
+    if not written or host == "localhost" or host.endswith(".localhost") or proxy_bypass(host):
+        return None
+    parts = urlsplit(written if "://" in written else f"http://{written}")
+    authorization = None
+    if parts.username:
+        name_and_password = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        authorization = f"Basic {b64encode(name_and_password.encode()).decode()}"
+    return Proxy(host=parts.hostname or "", port=parts.port or 8080, authorization=authorization)
 
 
 def system_roots() -> list[x509.Certificate]:
     """Give the roots of the operating system, for a server whose certificates are publicly trusted."""
     return [x509.load_der_x509_certificate(der) for der in ssl.create_default_context().get_ca_certs(binary_form=True)]
-
-
-def _uses_proxy(host: str) -> bool:
-    proxies = getproxies()
-    return bool(proxies.get("https") or proxies.get("all")) and not proxy_bypass(host)
-
-
-def _date(header: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(header) if header else None
-    except (ValueError, TypeError):
-        return None
-    return moment if moment is not None and moment.tzinfo is not None else None
-
-
-def _behind(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        if isinstance(error, BaseExceptionGroup):
-            for one in error.exceptions:
-                yield from _behind(one)
-        error = error.__cause__ or error.__context__

@@ -6,10 +6,12 @@ The homepage and the command line both come through here.
 from collections.abc import Sequence
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
-from lancert.box.client import Unreachable, fetch_root
+from lancert.box.client import Client, Hop, Unreachable
 from lancert.box.facts import Server, parse_server
 from lancert.box.folder import Folder
+from lancert.kit.clock import SystemClock
 from lancert.kit.logs import Log
 from lancert.protocol import problems
 from lancert.protocol.credential import ConnectionToken, Credential
@@ -43,6 +45,22 @@ async def connect(
     folder.connect(server, trusted)
     if credential is not None:
         folder.change_credential(credential)
+
+
+async def fetch_root(server: Server, fingerprint: str) -> x509.Certificate:
+    """Fetch the root of a server by its fingerprint (SHA-256). Raises Unreachable.
+
+    Nothing but the certificate with exactly this fingerprint is taken from that connection (docs/decisions/0006).
+    """
+    answered = await Client(server, [], SystemClock()).get_unverified("/root.pem")
+    try:
+        offered = x509.load_pem_x509_certificates(answered.body) if answered.status == 200 else []
+    except ValueError:
+        offered = []
+    for root in offered:
+        if root.fingerprint(hashes.SHA256()).hex() == fingerprint:
+            return root
+    raise Unreachable("untrusted", Hop.HTTP, f"no root with this fingerprint is offered, status {answered.status}")
 
 
 def server_of(token: ConnectionToken) -> Server:

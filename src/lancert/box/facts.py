@@ -130,7 +130,8 @@ class BoxFacts:
     """All that decisions and pages need.
 
     ``addresses`` are the private addresses of the box, the one of the default route first. ``is_loading`` says that
-    a try is under way, ``was_asked`` that somebody opened the homepage or asked for a check since the last try.
+    a try is under way, ``was_asked`` that somebody opened the homepage since the last try, ``renewal_asked`` that
+    somebody with the PIN, or at the command line, wants a new certificate although the old one will do.
     """
 
     name: str
@@ -144,5 +145,6 @@ class BoxFacts:
     addresses: tuple[Address, ...] = ()
     is_loading: bool = False
     was_asked: bool = False
+    renewal_asked: bool = False
     log_level: str = "info"
     clock_floor: datetime | None = None

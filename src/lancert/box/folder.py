@@ -44,6 +44,19 @@ class Folder:
         """Give a value that changes when the server or the credential is changed, by whatever process."""
         return tuple(self._changed(name) for name in ("server.json", "credential.json", "root.pem"))
 
+    def ask_for_renewal(self) -> None:
+        """Ask the agent for a new certificate although the old one will do."""
+        self._write("renewal-asked.json", {})
+
+    def renewal_asked(self) -> int:
+        """Give a value that differs for each wish for a new certificate; 0 when there is none."""
+        return self._changed("renewal-asked.json")
+
+    def forget_renewal(self) -> None:
+        """Note that the wish for a new certificate was taken up."""
+        with contextlib.suppress(OSError):
+            (self.path / "renewal-asked.json").unlink(missing_ok=True)
+
     def _changed(self, name: str) -> int:
         try:
             return (self.path / name).stat().st_mtime_ns

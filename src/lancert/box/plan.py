@@ -15,6 +15,9 @@ from lancert.protocol.problems import Occurrence
 BETWEEN_ASKED_TRIES = timedelta(seconds=60)
 """Opening the homepage starts a try at most this often (S-26)."""
 
+BETWEEN_TOLD_TRIES = timedelta(seconds=10)
+"""Whoever may change settings can have a try this often."""
+
 LOOK_AGAIN = timedelta(hours=1)
 """The longest the box goes without looking at what it has."""
 
@@ -68,6 +71,10 @@ def reason_to_load(facts: BoxFacts, now: datetime) -> str | None:
         return "the certificate has expired"
     if renewal_begins(installed) <= now:
         return "the certificate is due for renewal"
+    if facts.renewal_asked:
+        return "a new certificate was asked for"
+    if facts.last_try is not None and facts.last_try.outcome is not Outcome.INSTALLED:
+        return "the last try did not succeed"
     return None
 
 
@@ -93,6 +100,8 @@ def earliest_try(facts: BoxFacts, now: datetime) -> datetime:
     last = facts.last_try
     if last is None or last.at > now:
         return now
+    if facts.renewal_asked:
+        return last.at + BETWEEN_TOLD_TRIES
     if facts.was_asked:
         return last.at + BETWEEN_ASKED_TRIES
     return last.next_at or now

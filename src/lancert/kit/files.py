@@ -26,7 +26,10 @@ class AlreadyLocked(OSError):
 
 def private_directory(path: Path) -> Path:
     """Make a directory for its owner alone, with its parents, and take other people's rights away if it was there."""
-    path.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    # Parents are for everybody to pass through, and under any umask for nobody else to write in.
+    for parent in reversed([one for one in path.parents if not one.exists()]):
+        parent.mkdir(mode=0o755, exist_ok=True)
+    path.mkdir(mode=_PRIVATE_DIRECTORY, exist_ok=True)
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) != _PRIVATE_DIRECTORY:
         path.chmod(_PRIVATE_DIRECTORY)
     return path

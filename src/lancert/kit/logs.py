@@ -12,6 +12,7 @@ import re
 import secrets
 import sys
 from collections import deque
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -28,8 +29,11 @@ _SECRET_FIELDS = re.compile(
     r"pin|contract|uuid|database|credential|token|secret|password|cookie|authorization|key$", re.I
 )
 _KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.S)
-_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.I)
-_TOKEN = re.compile(r"\blct1\.[A-Za-z0-9_-]+")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
+_TOKEN = re.compile(r"lct1\.[A-Za-z0-9_-]+")
+_VALUE_CHARACTERS = 2000
+_TRACE_CHARACTERS = 8000
+_LINE_CHARACTERS = 64_000
 
 
 def redact(text: str) -> str:
@@ -46,13 +50,16 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "part": record.name,
-            "event": redact(record.getMessage()),
+            "event": redact(record.getMessage())[:_VALUE_CHARACTERS],
         }
-        for name, value in getattr(record, "fields", {}).items():
-            line[name] = _DOTS if _SECRET_FIELDS.search(name) else _plain(value)
+        own = json.dumps(line, ensure_ascii=True)
+        for name, value in _without_secrets(getattr(record, "fields", {})).items():
+            # A field called "level" must not change what the level of this event was.
+            line[f"field_{name}" if name in line else name] = value
         if record.exc_info and record.exc_info[0] is not None:
-            line["exception"] = redact(self.formatException(record.exc_info))
-        return json.dumps(line, ensure_ascii=True)
+            line["exception"] = redact(self.formatException(record.exc_info))[-_TRACE_CHARACTERS:]
+        written = json.dumps(line, ensure_ascii=True)
+        return written if len(written) <= _LINE_CHARACTERS else own
 
 
 def _plain(value: object) -> object:
@@ -60,7 +67,13 @@ def _plain(value: object) -> object:
         return value
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return redact(str(value))[:2000]
+    if isinstance(value, Mapping):
+        return _without_secrets(value)
+    return redact(str(value))[:_VALUE_CHARACTERS]
+
+
+def _without_secrets(fields: Mapping[str, object]) -> dict[str, object]:
+    return {str(name): _DOTS if _SECRET_FIELDS.search(str(name)) else _plain(value) for name, value in fields.items()}
 
 
 class Log:
@@ -114,7 +127,9 @@ def write_logs(*, to_file: Path | None = None, to_stderr: bool = False, level: s
     root.propagate = False
     if to_file is not None:
         private_directory(to_file.parent)
-        root.addHandler(_BoundedFile(to_file, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8"))
+        # Opened with the first event, where what fails is a line lost and not an agent that does not start.
+        file = _BoundedFile(to_file, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8", delay=True)
+        root.addHandler(file)
     if to_stderr:
         root.addHandler(logging.StreamHandler(sys.stderr))
     if not root.handlers:

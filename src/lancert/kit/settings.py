@@ -69,6 +69,11 @@ def default_folder(part: str) -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lancert" / part
 
 
+def proxy_may_be_set() -> bool:
+    """Say whether a proxy can be configured here: by the environment, or by the system's own settings on Windows."""
+    return sys.platform in ("win32", "darwin") or any(name.lower().endswith("_proxy") for name in os.environ)
+
+
 def environment_without_settings() -> dict[str, str]:
     """Give the environment for a child process of ours, without any setting of lancert."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_PREFIX)}

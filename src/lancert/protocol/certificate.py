@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509 import verification
@@ -21,6 +22,15 @@ CERTIFICATES_LIMIT = 8
 """The most certificates in a chain."""
 
 _CHAIN = re.compile(rb"(?:\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----)+\s*")
+
+# What reading a strange certificate may raise; the library reads lazily, so each access may.
+_UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 class NotAChain(ValueError):
@@ -60,7 +70,7 @@ def read_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
         raise NotAChain("there is something else than certificates in the chain")
     try:
         chain = tuple(x509.load_pem_x509_certificates(pem))
-    except ValueError as error:
+    except _UNREADABLE as error:
         raise NotAChain("a certificate of the chain cannot be read") from error
     if len(chain) > CERTIFICATES_LIMIT:
         raise NotAChain(f"the chain has more than {CERTIFICATES_LIMIT} certificates")
@@ -68,22 +78,27 @@ def read_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
 
 
 def facts_of(certificate: x509.Certificate) -> CertificateFacts:
-    """Read the facts out of a certificate. Raises NotAChain when an extension cannot be read."""
+    """Read the facts out of a certificate. Raises NotAChain when a part of it cannot be read."""
+    try:
+        return CertificateFacts(
+            names=_names(certificate),
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+            serial=format(certificate.serial_number, "x"),
+            fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+            issuer=certificate.issuer.rfc4514_string(),
+        )
+    except _UNREADABLE as error:
+        raise NotAChain("a part of the certificate cannot be read") from error
+
+
+def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Read all subject alternative names, addresses and the like too, so that none goes unseen."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        dns_names = tuple(names.get_values_for_type(x509.DNSName))
     except x509.ExtensionNotFound:
-        dns_names = ()
-    except ValueError as error:
-        raise NotAChain("the extensions of the certificate cannot be read") from error
-    return CertificateFacts(
-        names=dns_names,
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        serial=format(certificate.serial_number, "x"),
-        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
-        issuer=certificate.issuer.rfc4514_string(),
-    )
+        return ()
+    return tuple(str(name.value) for name in names)
 
 
 def public_bytes(key: CertificatePublicKeyTypes) -> bytes:
@@ -124,7 +139,7 @@ def check_chain(
         )
         try:
             verifier.verify(leaf, list(chain[1:]))
-        except verification.VerificationError as error:
+        except (verification.VerificationError, *_UNREADABLE) as error:
             raise NotOurs("the certificate does not lead to the expected root") from error
     return facts
 
@@ -132,5 +147,5 @@ def check_chain(
 def _public_bytes_of(certificate: x509.Certificate) -> bytes:
     try:
         return public_bytes(certificate.public_key())
-    except ValueError as error:
+    except _UNREADABLE as error:
         raise NotAChain("the key of the certificate cannot be read") from error

@@ -56,7 +56,7 @@ def parse_zone(text: str) -> Zone:
     """
     zone = text.strip().rstrip(".").lower()
     labels = zone.split(".")
-    if len(labels) < 2 or not all(_HOST_LABEL.fullmatch(label) for label in labels):
+    if not text.isascii() or len(labels) < 2 or not all(_HOST_LABEL.fullmatch(label) for label in labels):
         raise NotAZone(f"“{text}” is not a zone: write host labels joined by dots, such as iot.example.com")
     if len(zone) > 180:
         raise NotAZone(f"“{text[:40]}…” is too long for a zone: at most 180 characters, so that box names fit below it")
@@ -102,7 +102,8 @@ BoxName = StableName | AddressName
 def parse_box_name(name: str, zone: Zone) -> BoxName | None:
     """Read a box name of this zone, in any case of letters and with or without the final dot; None for others."""
     lowered = name.removesuffix(".").lower()
-    if not lowered.endswith("." + zone):
+    # Lowering turns a few signs beyond ASCII, such as the Kelvin sign, into letters: they are no names (S-59).
+    if not name.isascii() or not lowered.endswith("." + zone):
         return None
     match lowered[: -len(zone) - 1].split("."):
         case [label] if is_label(label):

@@ -177,6 +177,11 @@ LOAD_REQUEST_EXCEPTION = Problem(
             remedy=(N_("Sign this IoT system in to the network, or exempt it from the sign-in page."),),
         ),
         Cause(
+            id="proxy",
+            meaning=N_("The proxy of this network does not let the connection to {server} through."),
+            remedy=(N_("Allow {server} in the proxy, or correct the proxy settings of this IoT system."),),
+        ),
+        Cause(
             id="unexpected",
             meaning=N_("Something unexpected went wrong on the way to {server}. Reference in the log: {reference}."),
             remedy=(N_("Send the log to your support, with the reference."),),

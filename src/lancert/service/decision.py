@@ -98,6 +98,11 @@ UNKNOWN = Reject(objection=Objection.NOT_RECOGNISED, detail="")
 _REPLAYED = "The counter of the request is not greater than the last one; sign the next request with a greater one."
 
 
+def replayed(verdict: CounterVerdict) -> Reject:
+    """Give the answer to a counter that was used before."""
+    return Reject(objection=Objection.REPLAYED, detail=_REPLAYED, is_fork=verdict is CounterVerdict.FORKED)
+
+
 def decide(asked: Asked, known: Known | None, *, zone: Zone, issuer: str, now: datetime) -> Decision:
     """Decide over one request; ``issuer`` is the fingerprint of the issuing certificate in use."""
     if known is None:
@@ -107,7 +112,7 @@ def decide(asked: Asked, known: Known | None, *, zone: Zone, issuer: str, now: d
     counter = check_counter(
         asked.counter,
         asked.body_hash,
-        last=Counter(boot=box.boot, count=box.count),
+        last=box.counter,
         last_body_hash=box.body_hash,
     )
     is_new = counter is CounterVerdict.NEW
@@ -124,7 +129,7 @@ def decide(asked: Asked, known: Known | None, *, zone: Zone, issuer: str, now: d
                 else Complete(issuance=existing, is_new=is_new)
             )
     if not is_new:
-        return Reject(objection=Objection.REPLAYED, detail=_REPLAYED, is_fork=counter is CounterVerdict.FORKED)
+        return replayed(counter)
     return objection or Intend(names=names)
 
 

@@ -14,8 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
 from lancert.kit.clock import Clock
 from lancert.kit.logs import Log
+from lancert.protocol.certificate import public_bytes
 from lancert.protocol.names import Zone
 from lancert.protocol.problems import Reason
 from lancert.service.authority import LeafPlan
@@ -32,6 +36,7 @@ from lancert.service.decision import (
 )
 from lancert.service.eligibility import EligibilityFacts, status_of
 from lancert.service.model import CONFLICT_SIGNS, Candidate, Issuance, KeyHash
+from lancert.service.signing_request import hash_of_key
 from lancert.service.store import Connection
 from lancert.service.store import issuances as rows
 from lancert.service.store.subscriptions import subscriptions_of
@@ -42,16 +47,16 @@ _log = Log("service.issuance")
 
 
 class Authority(Protocol):
-    """What issuance needs of an authority; ``issuer`` is the fingerprint of the certificate that signs."""
+    """What issuance needs of an authority."""
 
     @property
-    def issuer(self) -> str:
-        """Name the issuing certificate by its SHA-256 fingerprint."""
+    def root(self) -> x509.Certificate:
+        """Give the root."""
         ...
 
     @property
-    def own_keys(self) -> frozenset[KeyHash]:
-        """Give the keys of the authority itself, which no box may use."""
+    def issuing(self) -> x509.Certificate:
+        """Give the certificate whose key signs."""
         ...
 
     def plan(self, *, names: tuple[str, ...], public_key: bytes, now: datetime) -> LeafPlan:
@@ -61,6 +66,11 @@ class Authority(Protocol):
     def sign(self, plan: LeafPlan) -> bytes:
         """Sign exactly what is planned and give it as DER; raises when it would differ."""
         ...
+
+
+def issuer_of(authority: Authority) -> str:
+    """Name the issuing certificate by its SHA-256 fingerprint."""
+    return authority.issuing.fingerprint(hashes.SHA256()).hex()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +107,11 @@ class Desk:
     def __init__(self, *, store: Store, authority: Authority, zone: Zone, clock: Clock) -> None:
         self._store = store
         self._authority = authority
+        self._issuer = issuer_of(authority)
+        # The keys of the authority itself are nobody else's (S-47).
+        self._own_keys = frozenset(
+            hash_of_key(public_bytes(own.public_key())) for own in (authority.root, authority.issuing)
+        )
         self._zone = zone
         self._clock = clock
         self._signer = ThreadPoolExecutor(1, thread_name_prefix="signer")
@@ -131,8 +146,10 @@ class Desk:
     async def _serve_together(self, together: Sequence[_Waiting]) -> None:
         now = self._clock.now()
         asked = [one.asked for one in together]
-        desk = _Decider(authority=self._authority, zone=self._zone, now=now)
-        steps = await self._store.write(lambda connection: desk.decide_all(connection, asked))
+        decider = _Decider(
+            plan=self._authority.plan, issuer=self._issuer, own_keys=self._own_keys, zone=self._zone, now=now
+        )
+        steps = await self._store.write(lambda connection: decider.decide_all(connection, asked))
         signed: dict[str, bytes] = {}
         if any(isinstance(step, Issuance) for step in steps):
             signed = await asyncio.get_running_loop().run_in_executor(self._signer, self._sign_all, steps)
@@ -188,7 +205,9 @@ def _fail(together: Sequence[_Waiting], error: Exception) -> None:
 class _Decider:
     """One unit of work: decides over requests and collects what has to be written for them."""
 
-    authority: Authority
+    plan: Callable[..., LeafPlan]
+    issuer: str
+    own_keys: frozenset[KeyHash]
     zone: Zone
     now: datetime
     intents: list[Issuance] = field(default_factory=list)
@@ -197,7 +216,7 @@ class _Decider:
 
     def decide_all(self, connection: Connection, asked: Sequence[Asked]) -> list[Outcome | Issuance]:
         """Give an outcome for each request, or the recorded intent that is to be signed."""
-        look_up = _known(connection, asked, self.authority.own_keys)
+        look_up = _known(connection, asked, self.own_keys)
         steps = [self._decide(connection, one, look_up(one)) for one in asked]
         rows.insert_intents(connection, self.intents, self.now)
         rows.accept_counters(connection, self.accepted)
@@ -205,7 +224,7 @@ class _Decider:
         return steps
 
     def _decide(self, connection: Connection, asked: Asked, known: Known | None) -> Outcome | Issuance:
-        decision = decide(asked, known, zone=self.zone, issuer=self.authority.issuer, now=self.now)
+        decision = decide(asked, known, zone=self.zone, issuer=self.issuer, now=self.now)
         if known is None:
             assert isinstance(decision, Reject)
             return decision
@@ -230,8 +249,8 @@ class _Decider:
                 return intent
 
     def _intent(self, box: Candidate, names: tuple[str, ...], asked: Asked) -> Issuance:
-        plan = self.authority.plan(names=names, public_key=asked.request.public_key, now=self.now)
-        return intent_of(plan, box=box.number, key_hash=asked.request.key_hash, issuer=self.authority.issuer)
+        plan = self.plan(names=names, public_key=asked.request.public_key, now=self.now)
+        return intent_of(plan, box=box.number, key_hash=asked.request.key_hash, issuer=self.issuer)
 
     def _accept(self, asked: Asked, known: Known, decision: Decision, serial: str | None = None) -> None:
         box, counter = known.candidate.number, asked.counter

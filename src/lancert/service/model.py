@@ -136,7 +136,8 @@ class Box:
         return self.conflict_signs >= CONFLICT_SIGNS
 
 
-class Candidate(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
     """What a decision over a certificate looks at of one live box and its database."""
 
     number: int
@@ -148,8 +149,7 @@ class Candidate(NamedTuple):
     is_duplicated: bool
     is_suspended: bool
     conflict_signs: int
-    boot: int
-    count: int
+    counter: Counter
     body_hash: str
 
 

@@ -18,6 +18,7 @@ from lancert.protocol.names import DEMO_ZONE, certificate_names, new_label
 from lancert.service.authority import (
     EmbeddedAuthority,
     LeafPlan,
+    NotPlannable,
     SignedSomethingElse,
     WouldSignSomethingElse,
     open_authority,
@@ -289,6 +290,8 @@ def test_a_leaf_of_other_issuer_subject_key_or_algorithm_is_noticed(
     )
 
 
+# A flipped sign makes a negative serial, about which the library warns before it lets it pass.
+@pytest.mark.filterwarnings("ignore:Parsed a serial number:UserWarning")
 def test_no_bit_of_what_is_signed_can_be_another_one(
     authority: EmbeddedAuthority, plan: LeafPlan, fixed: tuple[Extension, ...], comparison: Comparison
 ) -> None:
@@ -305,25 +308,37 @@ def test_no_bit_of_what_is_signed_can_be_another_one(
     assert survivors == []
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda plan: replace(plan, public_key=plan.public_key + b"\x05\x00"),
-        lambda plan: replace(plan, public_key=b"\x30\x00" + plan.public_key),
-        lambda plan: replace(plan, not_before=plan.not_before + timedelta(microseconds=1)),
-        lambda plan: replace(plan, names=()),
-        lambda plan: replace(plan, serial=0),
-    ],
-    ids=["key with more behind it", "key with more before it", "part of a second", "no name", "serial zero"],
-)
-def test_a_plan_that_cannot_be_followed_to_the_letter_is_not_signed(
-    authority: EmbeddedAuthority, plan: LeafPlan, change: Callable[[LeafPlan], LeafPlan]
-) -> None:
-    """A plan that was damaged on its way does not become a certificate."""
-    damaged = change(plan)
+DAMAGE: dict[str, Callable[[LeafPlan], LeafPlan]] = {
+    "no name": lambda plan: replace(plan, names=()),
+    "a name outside the zone": lambda plan: replace(plan, names=("google.com",)),
+    "serial zero": lambda plan: replace(plan, serial=0),
+    "serial negative": lambda plan: replace(plan, serial=-plan.serial),
+    "serial of another length": lambda plan: replace(plan, serial=plan.serial << 8),
+    "a life of 101 days": lambda plan: replace(plan, not_after=plan.not_after + timedelta(days=56)),
+    "ends before it begins": lambda plan: replace(plan, not_after=plan.not_before - SECOND),
+    "begins before its issuer": lambda plan: replace(plan, not_before=plan.not_before - timedelta(hours=1)),
+    "outlives its issuer": lambda plan: replace(
+        plan, not_before=plan.not_before + timedelta(days=1090), not_after=plan.not_after + timedelta(days=1090)
+    ),
+    "not a key": lambda plan: replace(plan, public_key=b"\x30\x00"),
+}
 
-    with pytest.raises((SignedSomethingElse, ValueError)):
-        authority.sign(damaged)
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_plan_that_is_not_one_of_ours_is_not_signed(
+    authority: EmbeddedAuthority, plan: LeafPlan, damage: Callable[[LeafPlan], LeafPlan]
+) -> None:
+    """Whoever wrote a plan down in the meantime, the rules for plans hold when it is signed."""
+    with pytest.raises(NotPlannable):
+        authority.sign(damage(plan))
+
+
+def test_a_plan_that_cannot_be_written_to_the_letter_is_not_signed(
+    authority: EmbeddedAuthority, plan: LeafPlan
+) -> None:
+    """A certificate knows whole seconds; a plan with a part of one would become another certificate."""
+    with pytest.raises(WouldSignSomethingElse, match="not before"):
+        authority.sign(replace(plan, not_before=plan.not_before + timedelta(microseconds=1)))
 
 
 def test_a_key_that_is_not_the_issuers_is_noticed(authority: EmbeddedAuthority, plan: LeafPlan, now: datetime) -> None:

@@ -7,11 +7,11 @@ from lancert.box import plan
 from lancert.box.facts import BoxFacts, Outcome
 from lancert.box.homepage.drawing import draw
 from lancert.box.homepage.exchange import Answer
+from lancert.box.homepage.forms import NO_MISTAKES
 from lancert.box.homepage.front import SAVED, is_loading_now, next_words
 from lancert.box.homepage.moments import left_words, moment_words
 from lancert.box.homepage.settings import https_only_links, log_level_choices
 from lancert.box.homepage.speech import Speech
-from lancert.box.homepage.forms import NO_MISTAKES
 from lancert.box.homepage.visit import Visit
 from lancert.kit.language import N_
 
@@ -29,7 +29,7 @@ async def cogs(visit: Visit) -> Answer:
         contract_is_set=facts.credential.contract is not None,
         database_is_set=facts.credential.database is not None,
         server=facts.server.url if facts.server else None,
-        https_only=https_only_links(visit, "/cogs"),
+        https_only=https_only_links(visit, "/cogs/log-level"),
         levels=log_level_choices(speech),
         log_level=facts.log_level,
         mistakes=NO_MISTAKES,

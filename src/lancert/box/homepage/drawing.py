@@ -15,6 +15,7 @@ from lancert.box.homepage.speech import Speech
 
 if TYPE_CHECKING:
     import jinja2
+    import markupsafe
 
 _HERE = Path(__file__).parent
 _LONGEST_TEXT = 4_000
@@ -81,8 +82,17 @@ def _environment() -> "jinja2.Environment":
         extensions=["jinja2.ext.i18n"],
         finalize=as_text,
     )
+    environment.filters["breakable"] = breakable
     environment.policies["ext.i18n.trimmed"] = True
     return environment
+
+
+def breakable(url: str) -> "markupsafe.Markup":
+    """Write a URL so that a narrow screen breaks it between labels rather than in the middle of an address."""
+    from markupsafe import Markup
+
+    pieces = re.findall(r"[^./]*[./]*", str(as_text(url)))
+    return Markup("<wbr>").join(Markup("<span class=piece>{}</span>").format(piece) for piece in pieces if piece)
 
 
 def as_text(value: object) -> object:

@@ -60,7 +60,7 @@ SIGNS = {
         icon="hourglass",
     ),
     State.BLOCKED: Sign(
-        word=N_("HTTPS does not work yet"),
+        word=N_("HTTPS does not work"),
         sentence=N_("There is no valid certificate. What to do is written below."),
         icon="blocked",
     ),
@@ -89,7 +89,7 @@ async def front(visit: Visit) -> Answer:
         url=urls.https_url(facts) if plan.serves_https(facts, now) else None,
         stable_url=urls.stable_url(facts) if plan.serves_https(facts, now) else None,
         problems=[problem_view(problem, speech) for problem in plan.problems_of(facts, now)],
-        next_words=next_words(facts, now, speech),
+        next_words=_reload_words(facts, now, speech) or next_words(facts, now, speech),
         last_words=last_words(facts, speech),
         addresses=addresses(facts, now),
     )
@@ -147,6 +147,8 @@ def problem_view(problem: Occurrence, speech: Speech) -> dict[str, Any]:
     """Give a problem as its row of the catalogue says it, and the page that mends it."""
     action = _action(problem)
     document = problem_document(problem, speech.gettext)
+    if problem.problem is problems.LOAD_NO_CREDENTIAL:
+        document["cause"] = None  # its meaning names what is missing, and the cause says the same again
     return {**document, "action": None if action is None else {"path": action[0], "word": speech.say(action[1])}}
 
 
@@ -161,10 +163,18 @@ def _action(problem: Occurrence) -> tuple[str, str] | None:
     return None
 
 
+def _reload_words(facts: BoxFacts, now: datetime, speech: Speech) -> str | None:
+    if not is_loading_now(facts, now):
+        return None
+    if state_of(facts, now) is State.LOADING:
+        return speech.say(N_("This page reloads itself until it is done."))
+    return speech.say(N_("A certificate is being asked for now. This page reloads itself."))
+
+
 def next_words(facts: BoxFacts, now: datetime, speech: Speech) -> str | None:
     """Say what happens next by itself; None when it is up to a person."""
     if is_loading_now(facts, now):
-        return speech.say(N_("A certificate is being asked for now. This page reloads itself."))
+        return speech.say(N_("A certificate is being asked for now."))
     match plan.next_step(facts, now):
         case plan.Wait(until=until, because=because) if because is not None:
             return speech.say(

@@ -5,6 +5,7 @@ travel in the clear when they need not. What is stored is never shown, only that
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from lancert.box import plan, urls
 from lancert.box.connecting import ConnectRefused
@@ -41,19 +42,24 @@ _LEVEL_WORDS = {
 }
 
 
-def https_only_links(visit: Visit, path: str) -> list[dict[str, str | None]] | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecureLinks:
+    """Where a page is found over HTTPS: by the name of the default route's address, and by each IP address."""
+
+    by_name: str | None
+    by_address: tuple[str, ...]
+
+
+def https_only_links(visit: Visit, path: str) -> SecureLinks | None:
     """Give the links to a page that is for HTTPS alone now, by name and by address; None when it may be used here."""
     facts = visit.facts
     if visit.request.secure or not plan.serves_https(facts, visit.now):
         return None
-    named = urls.https_urls(facts)
-    return [
-        {
-            "by_name": named[address].rstrip("/") + path if address in named else None,
-            "by_address": _https_by_address(address, facts) + path,
-        }
-        for address in facts.addresses
-    ]
+    named = urls.https_url(facts)
+    return SecureLinks(
+        by_name=None if named is None else named.rstrip("/") + path,
+        by_address=tuple(_https_by_address(address, facts) + path for address in facts.addresses),
+    )
 
 
 def _https_by_address(address: Address, facts: BoxFacts) -> str:
@@ -63,11 +69,20 @@ def _https_by_address(address: Address, facts: BoxFacts) -> str:
 
 def over_https_only(visit: Visit) -> Answer | None:
     """Give the page that leads to HTTPS, if this one is not to be used over HTTP."""
-    links = https_only_links(visit, visit.request.path)
+    # A download is asked for from the page of the log; that is the page to open.
+    links = https_only_links(visit, visit.request.path.removesuffix("/download"))
     if links is None:
         return None
-    status = 403 if visit.request.method == "POST" else 200
-    return draw("https_only.html", visit.speech, status=status, name=visit.facts.name, links=links)
+    was_sent = visit.request.method == "POST"
+    return draw(
+        "https_only.html",
+        visit.speech,
+        status=403 if was_sent else 200,
+        name=visit.facts.name,
+        was_sent=was_sent,
+        by_name=links.by_name,
+        by_address=links.by_address,
+    )
 
 
 async def show_credential(visit: Visit) -> Answer:
@@ -168,7 +183,9 @@ def _read_address(form: Mapping[str, str], visit: Visit) -> tuple[Server, None] 
 
 def _unconnected(problem: Occurrence, speech: Speech) -> Mistakes:
     why = problem.cause_meaning(speech.gettext) or problem.meaning(speech.gettext)
-    return Mistakes(above=why, steps=tuple(problem.remedy(speech.gettext)), code=problem.code)
+    # The steps of the cause come first; those of the row speak of a page that was opened, not of a form.
+    steps = problem.remedy(speech.gettext)[: len(problem.cause.remedy) if problem.cause else None]
+    return Mistakes(above=why, steps=tuple(steps), code=problem.code)
 
 
 def _server_form(visit: Visit, typed: Mapping[str, str], mistakes: Mistakes) -> Answer:

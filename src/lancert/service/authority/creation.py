@@ -32,6 +32,9 @@ from lancert.service.authority.profile import (
     serial_from,
 )
 
+AUTHORITY_FOLDER = "authority"
+"""Where the authority lies in the folder of the service."""
+
 ROOT = "root.pem"
 ISSUING = "issuing.pem"
 ISSUING_KEY = "issuing.key"

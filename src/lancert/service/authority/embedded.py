@@ -31,6 +31,7 @@ from lancert.service.authority.profile import (
     SERIAL_BYTES,
     Issuer,
     LeafPlan,
+    check_plan,
     fixed_leaf_extensions,
     issuing_extensions,
     name_constraints,
@@ -63,7 +64,6 @@ class EmbeddedAuthority:
         self.leaf_life = leaf_life
         self.root_fingerprint = root.fingerprint(hashes.SHA256()).hex()
         self._key = key
-        self._public_key = issuing.public_key()
         self._issuer = Issuer(zone=zone, not_before=issuing.not_valid_before_utc, not_after=issuing.not_valid_after_utc)
         own = issuing.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         fixed = fixed_leaf_extensions(own, crl_url=crl_url)
@@ -90,7 +90,11 @@ class EmbeddedAuthority:
         )
 
     def sign(self, plan: LeafPlan) -> bytes:
-        """Sign a leaf as planned, in DER. Raises SignedSomethingElse, mostly before anything was signed."""
+        """Sign a leaf as planned, in DER.
+
+        Raises NotPlannable or WouldSignSomethingElse before anything was signed, SignedSomethingElse after.
+        """
+        check_plan(plan, self._issuer)
         to_be_signed = self._template.to_be_signed(plan)
         if differing := self._comparison.differences(signed(to_be_signed, _PLACEHOLDER), plan):
             raise WouldSignSomethingElse(f"what is about to be signed differs in: {', '.join(differing)}")
@@ -115,8 +119,8 @@ class EmbeddedAuthority:
 
     def _verify(self, certificate: x509.Certificate) -> None:
         try:
-            self._public_key.verify(certificate.signature, certificate.tbs_certificate_bytes, _ECDSA)
-        except InvalidSignature as error:
+            certificate.verify_directly_issued_by(self.issuing)
+        except (InvalidSignature, ValueError, TypeError) as error:
             raise SignedSomethingElse("the signature is not one of the issuing key") from error
 
 

@@ -67,14 +67,10 @@ def plan_leaf(
     issuer: Issuer, *, names: tuple[str, ...], public_key: bytes, now: datetime, life: timedelta, chance: bytes
 ) -> LeafPlan:
     """Plan a leaf. ``chance`` are 17 random bytes for the serial. Raises NotPlannable."""
-    check_names(names, issuer.zone)
-    key_mark(public_key)
-    if not timedelta(0) < life <= LEAF_LIFE_LIMIT:
-        raise NotPlannable(f"a certificate may live up to {LEAF_LIFE_LIMIT.days} days")
     if not issuer.not_before <= now <= issuer.not_after:
-        raise NotPlannable("the issuing certificate is not valid now: renew it with lancert authority")
+        raise NotPlannable("the issuing certificate is not valid now")
     not_before = max(_whole_seconds(now) - BACKDATED, issuer.not_before)
-    return LeafPlan(
+    plan = LeafPlan(
         serial=serial_from(chance),
         names=names,
         public_key=public_key,
@@ -82,6 +78,20 @@ def plan_leaf(
         # Both ends belong to the period (4.1.2.5), and nothing outlives its issuer (S-71).
         not_after=min(not_before + life - timedelta(seconds=1), issuer.not_after),
     )
+    check_plan(plan, issuer)
+    return plan
+
+
+def check_plan(plan: LeafPlan, issuer: Issuer) -> None:
+    """Refuse a plan that is not one of ours, whoever wrote it down in the meantime. Raises NotPlannable."""
+    check_names(plan.names, issuer.zone)
+    key_mark(plan.public_key)
+    if plan.serial >> 8 * SERIAL_BYTES != _SERIAL_PREFIX:
+        raise NotPlannable("the serial is not one of this authority")
+    if not issuer.not_before <= plan.not_before < plan.not_after <= issuer.not_after:
+        raise NotPlannable("the validity period is empty or not within that of the issuing certificate")
+    if plan.not_after - plan.not_before >= LEAF_LIFE_LIMIT:
+        raise NotPlannable(f"a certificate lives up to {LEAF_LIFE_LIMIT.days} days")
 
 
 def check_names(names: tuple[str, ...], zone: Zone) -> None:

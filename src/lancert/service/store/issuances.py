@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
+from lancert.protocol.messages import Counter
 from lancert.protocol.signatures import Identity
 from lancert.service.model import Candidate, ContractCode, Environment, Issuance, KeyHash
 from lancert.service.store.schema import blocked_keys, boxes, databases, decisions, issuances
@@ -50,14 +51,29 @@ _CANDIDATES = (
 def candidates(connection: Connection, identities: Sequence[Identity]) -> dict[Identity, Candidate]:
     """Give the live boxes of these identities; unknown and withdrawn ones are not in the answer."""
     rows = connection.execute(_CANDIDATES, {"identities": identities})
-    found = (Candidate(*row)._replace(environment=Environment(row.environment)) for row in rows)
-    return {row.identity: row for row in found}
+    return {row.identity: _candidate_of(row) for row in rows}
+
+
+def _candidate_of(row: Any) -> Candidate:
+    return Candidate(
+        number=row.number,
+        id=row.id,
+        identity=row.identity,
+        label=row.label,
+        contract=row.contract,
+        environment=Environment(row.environment),
+        is_duplicated=row.is_duplicated,
+        is_suspended=bool(row.is_suspended),
+        conflict_signs=row.conflict_signs,
+        counter=Counter(boot=row.boot, count=row.last_count),
+        body_hash=row.body_hash,
+    )
 
 
 _RANKED = (
     select(
         boxes.c.number,
-        func.row_number().over(partition_by=boxes.c.contract, order_by=boxes.c.number).label("seat"),
+        func.row_number().over(partition_by=boxes.c.contract, order_by=boxes.c.joined).label("seat"),
     )
     .where(
         boxes.c.contract.in_(bindparam("contracts", expanding=True)),
@@ -111,8 +127,19 @@ def issuances_of_keys(connection: Connection, keys: Sequence[KeyHash]) -> dict[K
     return found
 
 
-def _issuance_of(row: Row[Any]) -> Issuance:
-    return Issuance(*row)._replace(names=tuple(row.names))
+def _issuance_of(row: Any) -> Issuance:
+    return Issuance(
+        serial=row.serial,
+        box=row.box,
+        key_hash=row.key_hash,
+        public_key=row.public_key,
+        names=tuple(row.names),
+        not_before=row.not_before,
+        not_after=row.not_after,
+        issuer=row.issuer,
+        certificate=row.certificate,
+        identity=row.identity,
+    )
 
 
 def insert_intents(connection: Connection, intents: Iterable[Issuance], at: datetime) -> None:

@@ -2,7 +2,8 @@
 
 No column holds a private key (S-01). Moments are whole seconds since 1970 in UTC: one spelling on every database,
 and cheap to compare. Names and codes that people or other systems gave are the keys, so that pushing the same
-facts again changes nothing. ``boxes.number`` is the order of enrolment, by which seats are given.
+facts again changes nothing. Seats are given by ``boxes.joined``: a box that moves to another contract comes
+last there.
 """
 
 import json
@@ -141,6 +142,8 @@ boxes = Table(
     Column("certificate_serial", String(40)),
     Column("certificate_not_after", Moment),
     Column("seen_at", Moment),
+    # The zone generation in which the box came to its contract: the order in which seats are given.
+    Column("joined", BigInteger, nullable=False),
     # The zone generation in which label or addresses changed last: what the name server has not seen yet.
     Column("generation", BigInteger, nullable=False, index=True),
 )
@@ -152,7 +155,7 @@ Index(
     sqlite_where=boxes.c.withdrawn_at.is_(None),
     postgresql_where=boxes.c.withdrawn_at.is_(None),
 )
-Index("ix_boxes_seats", boxes.c.contract, boxes.c.withdrawn_at, boxes.c.suspended_at, boxes.c.number)
+Index("ix_boxes_seats", boxes.c.contract, boxes.c.withdrawn_at, boxes.c.suspended_at, boxes.c.joined)
 
 issuances = Table(
     "issuances",

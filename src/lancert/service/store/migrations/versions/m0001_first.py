@@ -84,6 +84,7 @@ def upgrade() -> None:
         sa.Column("certificate_serial", sa.String(length=40), nullable=True),
         sa.Column("certificate_not_after", sa.BigInteger(), nullable=True),
         sa.Column("seen_at", sa.BigInteger(), nullable=True),
+        sa.Column("joined", sa.BigInteger(), nullable=False),
         sa.Column("generation", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["contract"], ["contracts.code"], name="fk_boxes_contract_contracts"),
         sa.ForeignKeyConstraint(["database"], ["databases.uuid"], name="fk_boxes_database_databases"),
@@ -93,7 +94,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_boxes_database", "boxes", ["database"], unique=False)
     op.create_index("ix_boxes_generation", "boxes", ["generation"], unique=False)
-    op.create_index("ix_boxes_seats", "boxes", ["contract", "withdrawn_at", "suspended_at", "number"], unique=False)
+    op.create_index("ix_boxes_seats", "boxes", ["contract", "withdrawn_at", "suspended_at", "joined"], unique=False)
     op.create_index(
         "uq_boxes_live_identity",
         "boxes",

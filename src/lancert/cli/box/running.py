@@ -1,0 +1,78 @@
+"""``lancert box run``: the agent and its homepage."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lancert.cli.box.options import (
+    address_option,
+    folder_option,
+    host_name,
+    kind_option,
+    name_option,
+    parse_addresses,
+    sentence_of,
+    setting,
+)
+
+
+@click.command()
+@folder_option
+@click.option("--http-port", type=click.IntRange(0, 65535), default=setting("http_port", 80), show_default="80")
+@click.option("--https-port", type=click.IntRange(0, 65535), default=setting("https_port", 443), show_default="443")
+@click.option("--listen", multiple=True, default=setting("listen", []), help="Address to listen on; all otherwise.")
+@address_option
+@name_option
+@kind_option
+@click.option("--log-to-stderr", is_flag=True, help="Write the log to standard error too.")
+def run(
+    folder: Path,
+    http_port: int,
+    https_port: int,
+    listen: tuple[str, ...],
+    addresses: tuple[str, ...],
+    name: str | None,
+    kind: str,
+    log_to_stderr: bool,
+) -> None:
+    """Run the agent and its homepage until it is stopped.
+
+    \b
+    Examples:
+      lancert box run
+      lancert box run --http-port 8080 --https-port 8443 --listen 127.0.0.1
+    """
+    from lancert.box.app import BoxSettings
+    from lancert.box.app import run as run_box
+    from lancert.protocol.messages import Kind
+
+    settings = BoxSettings(
+        folder=folder,
+        name=name or host_name(),
+        kind=Kind(kind),
+        http_port=http_port,
+        https_port=https_port,
+        listen=listen,
+        addresses=parse_addresses(addresses),
+        log_to_stderr=log_to_stderr,
+    )
+    try:
+        asyncio.run(run_box(settings, _say_started))
+    except OSError as error:
+        raise click.ClickException(sentence_of(error, folder)) from error
+
+
+def _say_started(started: Any) -> None:
+    from lancert.box.pin import shown
+
+    port = "" if started.ports.http == 80 else f":{started.ports.http}"
+    shown_addresses = [f"[{one}]" if one.version == 6 else str(one) for one in started.addresses] or ["localhost"]
+    click.echo("The homepage of this IoT system:")
+    for address in shown_addresses:
+        click.echo(f"  http://{address}{port}/")
+    if started.new_pin is not None:
+        click.echo(f"Its PIN, shown only now: {shown(started.new_pin)}    (lancert box pin makes a new one)")
+    sys.stdout.flush()

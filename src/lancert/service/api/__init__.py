@@ -1,0 +1,1 @@
+"""The doors of the service: the box protocol over HTTPS, and the few pages anybody may read."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from lancert.kit.settings import environment_without_settings
 
@@ -213,6 +214,31 @@ class Box:
             connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
+
+    def post(self, path: str, fields: dict[str, str], *, root: Path | None = None) -> tuple[int, str]:
+        """Send a form as its own page does: over HTTP by IP address, with a root over HTTPS by name."""
+        if root is None:
+            host = f"127.0.0.1:{self.ports['http']}"
+            door: contextlib.AbstractContextManager[socket.socket]
+            door, origin = socket.create_connection(("127.0.0.1", self.ports["http"]), timeout=20), f"http://{host}"
+        else:
+            host = urlsplit(self.status()["url"]).netloc
+            door, origin = strict_connection(self, host.partition(":")[0], root), f"https://{host}"
+        body = urlencode(fields).encode()
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nConnection: close\r\n"
+            f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        with door as stream:
+            stream.sendall(head.encode() + body)
+            answer = http.client.HTTPResponse(stream)
+            answer.begin()
+            return answer.status, answer.read().decode()
+
+    def pin(self) -> str:
+        """Have a new PIN made, and give it as it is printed."""
+        said = lancert("box", "pin", "--folder", str(self.folder)).stdout
+        return said.rpartition(":")[2].strip()
 
     def status(self) -> dict[str, Any]:
         """Give the status document of the homepage."""

@@ -13,11 +13,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from tests.journeys.fixtures import new_box, own_service, service
 
 from lancert.protocol.certificate import public_bytes
 from lancert.protocol.names import certificate_names, new_label, parse_zone
 from lancert.service.authority import EmbeddedAuthority, create_authority, open_authority
 from lancert.service.authority.keys import new_key, read_key, read_passphrase
+
+__all__ = ["new_box", "own_service", "service"]
 
 # Linters and verifiers treat names under localhost in ways of their own, so the zone is an ordinary one.
 ZONE = parse_zone("iot.example.com")

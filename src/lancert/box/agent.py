@@ -17,7 +17,7 @@ from pathlib import Path
 from lancert import __version__
 from lancert.box import keys, network, plan
 from lancert.box.client import Client, Unreachable, system_roots
-from lancert.box.connecting import connect, unreachable
+from lancert.box.connecting import connect, offered_roots, unreachable
 from lancert.box.conversation import Answered, Ask, Loaded, NotLoaded, Wish, load
 from lancert.box.diagnosis.doctor import diagnose
 from lancert.box.diagnosis.result import Finding
@@ -79,6 +79,7 @@ class Agent:
         self._clock = settings.clock
         self._pin = PinDoor(folder.pin, settings.clock)
         self._wake = asyncio.Event()
+        self._log_level = folder.log_level()
         self._swap: Callable[[Path], None] = lambda path: None
         self._is_loading = False
         self._was_asked = False
@@ -119,7 +120,7 @@ class Agent:
             is_loading=self._is_loading,
             was_asked=self._was_asked,
             renewal_asked=self._renewal_asked not in (0, self._renewal_taken_up),
-            log_level=self._folder.log_level(),
+            log_level=self._log_level,
         )
 
     def homepage_opened(self) -> None:
@@ -155,6 +156,7 @@ class Agent:
         if level not in LEVELS:
             raise ValueError(level)
         self._folder.set_log_level(level)
+        self._log_level = level
         set_level(level)
         log.info("the log level was changed", level=level)
 
@@ -255,8 +257,9 @@ class Agent:
 
     async def _converse(self, server: Server) -> Loaded | NotLoaded:
         key = self._store.pending_key()
-        roots = self._folder.roots()
-        client = Client(server, roots, self._clock)
+        pinned = self._folder.roots()
+        client = Client(server, pinned, self._clock)
+        roots = pinned or [*system_roots(), *await offered_roots(client)]
         conversation = load(
             Wish(
                 server=server,
@@ -267,7 +270,7 @@ class Agent:
                 version=__version__,
                 csr=keys.signing_request(key),
                 public_key=public_bytes(key.public_key()),
-                roots=roots or system_roots(),
+                roots=roots,
             ),
             self._next_counter,
             self.now,

@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from lancert.box.client import Client, Hop, Unreachable
+from lancert.box.conversation import Answered
 from lancert.box.facts import Server, parse_server
 from lancert.box.folder import Folder
 from lancert.kit.clock import SystemClock
@@ -53,14 +54,26 @@ async def fetch_root(server: Server, fingerprint: str) -> x509.Certificate:
     Nothing but the certificate with exactly this fingerprint is taken from that connection (docs/decisions/0006).
     """
     answered = await Client(server, [], SystemClock()).get_unverified("/root.pem")
-    try:
-        offered = x509.load_pem_x509_certificates(answered.body) if answered.status == 200 else []
-    except ValueError:
-        offered = []
-    for root in offered:
+    for root in _certificates(answered):
         if root.fingerprint(hashes.SHA256()).hex() == fingerprint:
             return root
     raise Unreachable("untrusted", Hop.HTTP, f"no root with this fingerprint is offered, status {answered.status}")
+
+
+async def offered_roots(client: Client) -> list[x509.Certificate]:
+    """Give the roots a verified server offers for its boxes' certificates; none if it offers none. Raises Unreachable.
+
+    A service may prove itself by a publicly trusted certificate and still have its own authority sign for the boxes.
+    """
+    answered = await client.get("/root.pem")
+    return _certificates(answered)
+
+
+def _certificates(answered: Answered) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(answered.body) if answered.status == 200 else []
+    except ValueError:
+        return []
 
 
 def server_of(token: ConnectionToken) -> Server:

@@ -4,16 +4,20 @@ Nothing here reads a disk, a clock or a socket. ``BoxFacts`` is gathered by the 
 do), ``status`` (what to tell) and the homepage (what to draw).
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from lancert.kit.language import N_
 from lancert.protocol.certificate import CertificateFacts
 from lancert.protocol.credential import Credential
 from lancert.protocol.messages import Kind
 from lancert.protocol.names import Address, Label, Zone
 from lancert.protocol.problems import Occurrence
+
+_HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:.]+")
 
 
 class NotAServer(ValueError):
@@ -48,19 +52,21 @@ class Server:
 
 def parse_server(text: str, root_fingerprint: str | None = None) -> Server:
     """Read a server address as people type it. Raises NotAServer."""
-    written = text.strip().rstrip("/")
+    written = text.strip()
     if "://" not in written:
         written = f"https://{written}"
-    how = "A server address is written https://host or https://host:port."
+    how = N_("A server address is written https://host or https://host:port.")
     try:
         parts = urlsplit(written.lower())
         host, port = parts.hostname, parts.port
     except ValueError:
         raise NotAServer(how) from None
     if parts.scheme == "http":
-        raise NotAServer("The server is reached by HTTPS only: write https:// before the host.")
-    plain = parts.scheme == "https" and not (parts.path or parts.query or parts.fragment or parts.username)
-    if not plain or not host or len(host) > 253 or not host.isascii() or any(sign in host for sign in " _%\\\"'<>"):
+        raise NotAServer(N_("The server is reached by HTTPS only: write https:// before the host."))
+    plain = parts.scheme == "https" and not (parts.path.strip("/") or parts.query or parts.fragment)
+    if not plain or "@" in parts.netloc or port == 0 or not written.isprintable():
+        raise NotAServer(how)
+    if not host or len(host) > 253 or not _HOST.fullmatch(host):
         raise NotAServer(how)
     shown = f"[{host}]" if ":" in host else host
     return Server(

@@ -125,7 +125,7 @@ class Folder:
         try:
             if read is None or not is_label(str(read["label"])):
                 return None
-            return Enrolment(box=str(read["box"]), label=Label(read["label"]), zone=parse_zone(str(read["zone"])))
+            return Enrolment(box=str(read["box"]), label=Label(str(read["label"])), zone=parse_zone(str(read["zone"])))
         except (KeyError, NotAZone):
             log.error("the enrolment cannot be read")
             return None

@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lancert.kit.files import close_to_others, is_open_to_others, read_limited, write_private
+from lancert.kit.files import FileTooLarge, close_to_others, is_open_to_others, read_limited, write_private
 from lancert.kit.logs import Log
+from lancert.protocol.certificate import UNREADABLE
 
 _KEY_LIMIT = 10_000
 
@@ -33,7 +34,7 @@ def identity_key(path: Path) -> Ed25519PrivateKey:
             return key
     except FileNotFoundError:
         return _new_identity(path)
-    except ValueError:
+    except (FileTooLarge, *UNREADABLE):
         pass
     path.replace(path.with_name(f"set-aside-{path.name}"))
     log.error("the identity could not be read, it was set aside and a new one made")
@@ -54,9 +55,9 @@ def pending_key(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
         if not is_open_to_others(path):
             key = serialization.load_pem_private_key(read_limited(path, _KEY_LIMIT), password=None)
-            if isinstance(key, ec.EllipticCurvePrivateKey):
+            if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
                 return key
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, FileTooLarge, *UNREADABLE):
         pass
     key = ec.generate_private_key(ec.SECP256R1())
     write_private(path, private_pem(key))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lancert.box.facts import BoxFacts, InstalledCertificate, Outcome
-from lancert.kit.language import N_
 from lancert.protocol import problems
 from lancert.protocol.names import certificate_names
 from lancert.protocol.problems import Occurrence
@@ -104,7 +103,8 @@ def earliest_try(facts: BoxFacts, now: datetime) -> datetime:
         return last.at + BETWEEN_TOLD_TRIES
     if facts.was_asked:
         return last.at + BETWEEN_ASKED_TRIES
-    return last.next_at or now
+    # However soon the service would like to be asked again, tries stay apart (S-26).
+    return max(last.next_at, last.at + BETWEEN_ASKED_TRIES) if last.next_at else now
 
 
 def _next_look(facts: BoxFacts, now: datetime) -> datetime:
@@ -135,12 +135,12 @@ def problems_of(facts: BoxFacts, now: datetime) -> tuple[Occurrence, ...]:
 def _no_credential(facts: BoxFacts) -> Occurrence:
     match facts.credential.missing:
         case ("contract",):
-            cause, missing = "contract", N_("the contract")
+            cause = "contract"
         case ("database",):
-            cause, missing = "database-uuid", N_("the database UUID")
+            cause = "database-uuid"
         case _:
-            cause, missing = "both", N_("the contract and the database UUID")
-    return Occurrence(problem=problems.LOAD_NO_CREDENTIAL, cause_id=cause, facts={"missing": missing})
+            cause = "both"
+    return Occurrence(problem=problems.LOAD_NO_CREDENTIAL, cause_id=cause)
 
 
 def serves_https(facts: BoxFacts, now: datetime) -> bool:

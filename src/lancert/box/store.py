@@ -32,7 +32,8 @@ from lancert.kit.files import (
     write_private,
 )
 from lancert.kit.logs import Log
-from lancert.protocol.certificate import CHAIN_LIMIT, NotAChain, facts_of, public_bytes, read_chain
+from lancert.protocol.certificate import CHAIN_LIMIT, UNREADABLE, NotAChain, facts_of, public_bytes, read_chain
+from lancert.protocol.problems import CHECK_CERT_READ_EXCEPTION
 
 _GENERATION = re.compile(r"generation-([0-9]{6,12})\.pem")
 _FILE = re.compile(
@@ -43,6 +44,7 @@ _FILE = re.compile(
     re.DOTALL,
 )
 _FILE_LIMIT = CHAIN_LIMIT + 4096
+_CAUSES = {cause.id for cause in CHECK_CERT_READ_EXCEPTION.causes}
 _OLDER_KEPT = 2
 _SET_ASIDE_KEPT = 5
 
@@ -70,6 +72,8 @@ class CertificateStore:
     """The folder of generations; one process uses it at a time (the agent holds the lock of the box's folder)."""
 
     def __init__(self, folder: Path) -> None:
+        if folder.is_file():
+            folder.replace(folder.with_name(f"set-aside-{folder.name}"))
         self._folder = private_directory(folder)
         self._current = folder / "current"
         self._damage = folder / "damage"
@@ -100,6 +104,7 @@ class CertificateStore:
         What cannot be used is closed to others, set aside and remembered as the damage.
         """
         self.generation = None
+        self._clear_away()
         for path in self._candidates():
             try:
                 self.generation = read_generation(path)
@@ -107,9 +112,28 @@ class CertificateStore:
                 self._set_aside(path, damaged)
             else:
                 if path != self._named_by_current():
-                    write_private(self._current, f"{path.name}\n".encode())
+                    # A disk that cannot be written to is no reason not to serve what was read from it.
+                    with contextlib.suppress(OSError):
+                        write_private(self._current, f"{path.name}\n".encode())
                 break
+        if self.generation is not None and self._waits_for(self.generation):
+            self._forget(self._pending)
         return self.stored
+
+    def _waits_for(self, generation: Generation) -> bool:
+        """Say whether the waiting key already has its certificate: the next one gets a key of its own (S-03)."""
+        if not self._pending.exists():
+            return False
+        certified = generation.chain[0].public_key()
+        return public_bytes(self.pending_key().public_key()) == public_bytes(certified)  # type: ignore[arg-type]
+
+    def _clear_away(self) -> None:
+        """Remove what an interrupted write left, which may hold a key, and what stands where the pointer belongs."""
+        for rest in self._folder.glob(".*.new"):
+            self._forget(rest)
+        if self._current.is_dir():
+            with contextlib.suppress(OSError):
+                self._current.replace(self._folder / f"set-aside-{self._current.name}")
 
     def _candidates(self) -> list[Path]:
         """Give the generations worth reading, best first."""
@@ -117,8 +141,8 @@ class CertificateStore:
         found = self._newest_first()
         if current is None:
             return found
-        # A newer file than the one named is the rest of an interrupted installation; it is not used.
-        return [current, *(path for path in found if _number(path) < _number(current))]
+        # A newer file than the one named is the rest of an interrupted installation: whole, or not there at all.
+        return [current, *(path for path in found if path != current)]
 
     def pending_key(self) -> ec.EllipticCurvePrivateKey:
         """Give the key of the certificate being asked for; it is on the disk before its CSR can leave."""
@@ -172,9 +196,12 @@ class CertificateStore:
 
     def _known_damage(self) -> str | None:
         try:
-            return read_limited(self._damage, 100).decode("ascii", "replace")
-        except OSError:
+            cause = read_limited(self._damage, 100).decode("ascii", "replace")
+        except FileNotFoundError:
             return None
+        except OSError:
+            return "damaged"
+        return cause if cause in _CAUSES else "damaged"
 
     @staticmethod
     def _forget(path: Path) -> None:
@@ -225,7 +252,7 @@ def _understood(path: Path, start: bytes, end: bytes, key_pem: bytes, chain_pem:
         chain = read_chain(chain_pem)
         facts = facts_of(chain[0])
         own, certified = public_bytes(key.public_key()), public_bytes(chain[0].public_key())  # type: ignore[arg-type]
-    except (ValueError, NotAChain, TypeError) as error:
+    except (NotAChain, *UNREADABLE) as error:
         raise Damaged("damaged", "the key or a certificate cannot be read") from error
     if own != certified:
         raise Damaged("key-mismatch", "the key belongs to another certificate")

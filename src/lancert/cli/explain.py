@@ -12,7 +12,6 @@ from lancert.protocol.problems import CATALOGUE, CRITERIA, LOAD_REQUEST_NO_RESUL
 _UNFILLED = {
     "server": "the server",
     "status": "NNN",
-    "missing": "…",
     "reference": "…",
     "environment": "…",
     "used": "…",

@@ -1,6 +1,7 @@
 """``lancert service``: runs the certificate service with its DNS and its authority."""
 
 import asyncio
+import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,9 @@ def run_command(as_json: bool, **given: Any) -> None:
         click.echo(ready.to_json().decode().replace("\n", "") if as_json else _described(ready, settings))
         sys.stdout.flush()
 
+    # What is loaded now stays for ever: looking at it again and again would be a tenth of the CPU under load.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
     try:
         with _runner() as runner:
             runner.run(run(settings, on_ready=say))

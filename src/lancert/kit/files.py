@@ -10,7 +10,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 _PRIVATE_FILE = 0o600
 _PRIVATE_DIRECTORY = 0o700
@@ -62,6 +62,12 @@ def _replace(path: Path, content: bytes, mode: int) -> None:
             beside.unlink()
         raise
     sync_directory(path.parent)
+
+
+def open_to_append(path: Path) -> BinaryIO:
+    """Open a private file at its end, for the output of a program; it is made when it is not there. Raises OSError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+    return os.fdopen(os.open(path, flags, _PRIVATE_FILE), "ab")
 
 
 def sync_directory(path: Path) -> None:

@@ -6,6 +6,7 @@ catalogue is.
 """
 
 import gettext
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -21,8 +22,12 @@ def N_(sentence: str) -> str:
 
 
 def translation(languages: Sequence[str] = ()) -> gettext.NullTranslations:
-    """Give the first complete catalogue among the reader's languages, English otherwise."""
-    return gettext.translation(_DOMAIN, LOCALE_DIRECTORY, languages=[*languages, "en"], fallback=True)
+    """Give the first complete catalogue among the reader's languages, English otherwise.
+
+    English needs no catalogue, so what a reader ranks below it is not looked at.
+    """
+    before_english = list(itertools.takewhile(lambda language: not language.lower().startswith("en"), languages))
+    return gettext.translation(_DOMAIN, LOCALE_DIRECTORY, languages=[*before_english, "en"], fallback=True)
 
 
 def fill(sentence: str, values: Mapping[str, object]) -> str:

@@ -23,14 +23,15 @@ CERTIFICATES_LIMIT = 8
 
 _CHAIN = re.compile(rb"(?:\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----)+\s*")
 
-# What reading a strange certificate may raise; the library reads lazily, so each access may.
-_UNREADABLE = (
+UNREADABLE = (
     ValueError,
+    TypeError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
+"""What reading a strange key or certificate may raise; the library reads lazily, so each access may."""
 
 
 class NotAChain(ValueError):
@@ -70,7 +71,7 @@ def read_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
         raise NotAChain("there is something else than certificates in the chain")
     try:
         chain = tuple(x509.load_pem_x509_certificates(pem))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise NotAChain("a certificate of the chain cannot be read") from error
     if len(chain) > CERTIFICATES_LIMIT:
         raise NotAChain(f"the chain has more than {CERTIFICATES_LIMIT} certificates")
@@ -88,7 +89,7 @@ def facts_of(certificate: x509.Certificate) -> CertificateFacts:
             fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
             issuer=certificate.issuer.rfc4514_string(),
         )
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise NotAChain("a part of the certificate cannot be read") from error
 
 
@@ -139,7 +140,7 @@ def check_chain(
         )
         try:
             verifier.verify(leaf, list(chain[1:]))
-        except (verification.VerificationError, *_UNREADABLE) as error:
+        except (verification.VerificationError, *UNREADABLE) as error:
             raise NotOurs("the certificate does not lead to the expected root") from error
     return facts
 
@@ -147,5 +148,5 @@ def check_chain(
 def _public_bytes_of(certificate: x509.Certificate) -> bytes:
     try:
         return public_bytes(certificate.public_key())
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise NotAChain("the key of the certificate cannot be read") from error

@@ -10,6 +10,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 
+from lancert.kit.language import N_
 from lancert.kit.secret import Secret
 
 _CONTRACT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{1,62}[A-Za-z0-9])")
@@ -30,7 +31,7 @@ class NotAToken(ValueError):
 def parse_contract(text: str) -> Secret:
     """Read a contract code: 3 to 64 letters, digits and ``. _ / -``. Raises NotACredential."""
     if not _CONTRACT.fullmatch(text.strip()):
-        raise NotACredential("A contract is 3 to 64 letters and digits, with . _ / or - between them.")
+        raise NotACredential(N_("A contract is 3 to 64 letters and digits, with . _ / or - between them."))
     return Secret(text.strip())
 
 
@@ -39,8 +40,10 @@ def parse_database_uuid(text: str) -> Secret:
     lowered = text.strip().lower()
     if not _DATABASE_UUID.fullmatch(lowered):
         raise NotACredential(
-            "A database UUID is 32 letters a-f and digits in groups of 8-4-4-4-12, such as "
-            "0f8fad5b-d9cb-469f-a165-70867728950e."
+            N_(
+                "A database UUID is 32 letters a-f and digits in groups of 8-4-4-4-12, such as "
+                "0f8fad5b-d9cb-469f-a165-70867728950e."
+            )
         )
     return Secret(lowered)
 
@@ -88,7 +91,7 @@ def parse_token(text: str) -> ConnectionToken:
     """Read a connection token. Raises NotAToken."""
     written = "".join(text.split())
     if not written.startswith(_TOKEN_PREFIX) or len(written) > _TOKEN_LIMIT:
-        raise NotAToken(f"A connection token begins with {_TOKEN_PREFIX}; copy the whole of it.")
+        raise NotAToken(N_("A connection token begins with lct1. and is one long word; copy the whole of it."))
     encoded = written.removeprefix(_TOKEN_PREFIX)
     try:
         parts = json.loads(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
@@ -102,12 +105,12 @@ def parse_token(text: str) -> ConnectionToken:
             database=parse_database_uuid(database),
         )
     except (binascii.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise NotAToken("The connection token is damaged or incomplete; copy the whole of it again.") from error
+        raise NotAToken(N_("The connection token is damaged or incomplete; copy the whole of it again.")) from error
 
 
 def parse_fingerprint(text: str) -> str:
     """Read the SHA-256 fingerprint of a certificate, with or without colons. Raises NotAToken."""
     plain = text.strip().lower().removeprefix("sha256:").replace(":", "").replace(" ", "")
     if not _FINGERPRINT.fullmatch(plain):
-        raise NotAToken("A root fingerprint is 64 hexadecimal digits (SHA-256), with or without colons.")
+        raise NotAToken(N_("A root fingerprint is 64 hexadecimal digits (SHA-256), with or without colons."))
     return plain

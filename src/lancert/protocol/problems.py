@@ -2,7 +2,7 @@
 
 The six codes are public and permanent. A row says what happened, what it means and what to do; the homepage, the
 command line and ``status.json`` all render this row. Sentences are marked for translation and translated where
-they are shown; ``{server}``, ``{status}`` and ``{missing}`` are filled in from the facts of the occurrence. The
+they are shown; ``{server}`` and ``{status}`` are filled in from the facts of the occurrence. The
 exception behind a problem goes to the log and is never shown.
 """
 
@@ -93,7 +93,7 @@ CHECK_CERT_READ_EXCEPTION = Problem(
 LOAD_NO_CREDENTIAL = Problem(
     code="ERR_IOT_HTTPS_LOAD_NO_CREDENTIAL",
     title=N_("The credential is incomplete"),
-    meaning=N_("Missing on this IoT system: {missing}."),
+    meaning=N_("The credential tells the server whose IoT system this is; without it no certificate can be asked for."),
     remedy=(
         N_("On the homepage click the cogs button, then Credential."),
         N_("Enter the contract and the database UUID and save."),
@@ -229,7 +229,7 @@ LOAD_REQUEST_NO_RESULT = Problem(
     remedy=(N_("Mend what is named here, then reload this page: the certificate is asked for again."),),
     reader=Reader.OWNER,
     causes=(
-        Cause(id="refused", meaning=N_("A condition for a certificate is not met."), remedy=()),
+        Cause(id="refused", meaning=N_("Not every condition for a certificate is met."), remedy=()),
         Cause(
             id="unusable-answer",
             meaning=N_("The answer held no certificate that belongs to this IoT system, so nothing was installed."),
@@ -348,20 +348,17 @@ class Occurrence:
 
     def meaning(self, translate: Translate) -> str:
         """Say what happened."""
-        return fill(translate(self.problem.meaning), self._words(translate))
+        return fill(translate(self.problem.meaning), self.facts)
 
     def cause_meaning(self, translate: Translate) -> str | None:
         """Say why it happened, if that is known."""
-        return None if self.cause is None else fill(translate(self.cause.meaning), self._words(translate))
+        return None if self.cause is None else fill(translate(self.cause.meaning), self.facts)
 
     def remedy(self, translate: Translate) -> list[str]:
         """Say what to do, step by step: for the reasons and the cause first, then for the problem in general."""
         of_cause = self.cause.remedy if self.cause else ()
-        steps = [fill(translate(step), self._words(translate)) for step in (*of_cause, *self.problem.remedy)]
+        steps = [fill(translate(step), self.facts) for step in (*of_cause, *self.problem.remedy)]
         return [reason.remedy(translate) for reason in self.reasons] + steps
-
-    def _words(self, translate: Translate) -> dict[str, str]:
-        return {name: translate(value) if name == "missing" else value for name, value in self.facts.items()}
 
 
 def find_problem(text: str) -> Problem | None:

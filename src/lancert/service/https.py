@@ -23,7 +23,7 @@ from lancert.kit.files import private_directory, read_limited, write_private
 from lancert.kit.logs import Log
 from lancert.protocol.certificate import NotAChain, facts_of, public_bytes, read_chain
 from lancert.service.authority import EmbeddedAuthority
-from lancert.service.issuance import intent_of, issuer_of, sign_intent
+from lancert.service.issuance import described, intent_of, issuer_of, sign_intent
 from lancert.service.policy import is_young
 from lancert.service.serving import running
 from lancert.service.settings import ServiceSettings
@@ -95,7 +95,7 @@ class OwnCertificate:
         public_key = public_bytes(key.public_key())
         plan = self.authority.plan(names=self.names, public_key=public_key, now=now)
         intent = intent_of(plan, box=None, key_hash=hash_of_key(public_key), issuer=issuer_of(self.authority))
-        await store.write(lambda connection: insert_intents(connection, [intent], now))
+        await store.write(lambda connection: insert_intents(connection, [(intent, described(None))], now))
         certificate = sign_intent(self.authority, intent)
         await store.write(lambda connection: finish_intents(connection, {intent.serial: certificate}, now))
         private = key.private_bytes(

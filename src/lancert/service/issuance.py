@@ -8,11 +8,13 @@ that no intent is ever signed twice side by side.
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Protocol
+from functools import lru_cache
+from typing import Final, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -26,7 +28,6 @@ from lancert.service.authority import LeafPlan
 from lancert.service.decision import (
     Asked,
     Complete,
-    Decision,
     GiveAgain,
     Intend,
     Known,
@@ -210,9 +211,9 @@ class _Decider:
     own_keys: frozenset[KeyHash]
     zone: Zone
     now: datetime
-    intents: list[Issuance] = field(default_factory=list)
+    intents: list[tuple[Issuance, str]] = field(default_factory=list)
     accepted: list[rows.Accepted] = field(default_factory=list)
-    decisions: list[dict[str, Any]] = field(default_factory=list)
+    refused: list[tuple[int, str]] = field(default_factory=list)
 
     def decide_all(self, connection: Connection, asked: Sequence[Asked]) -> list[Outcome | Issuance]:
         """Give an outcome for each request, or the recorded intent that is to be signed."""
@@ -220,7 +221,7 @@ class _Decider:
         steps = [self._decide(connection, one, look_up(one)) for one in asked]
         rows.insert_intents(connection, self.intents, self.now)
         rows.accept_counters(connection, self.accepted)
-        rows.insert_decisions(connection, self.decisions)
+        rows.insert_refusals(connection, self.refused, self.now)
         return steps
 
     def _decide(self, connection: Connection, asked: Asked, known: Known | None) -> Outcome | Issuance:
@@ -237,35 +238,32 @@ class _Decider:
                 assert issuance.certificate is not None
                 return Granted(issuance=issuance, certificate=issuance.certificate)
             case Refuse(reasons=reasons):
-                self._accept(asked, known, decision)
+                self._accept(asked, known)
+                self.refused.append((known.candidate.number, described(known.facts, reasons)))
                 return Refused(reasons=reasons)
-            case Complete(issuance=issuance):
-                self._accept(asked, known, decision, issuance.serial)
+            case Complete(issuance=issuance, is_new=is_new):
+                if is_new:
+                    self._accept(asked, known)
                 return issuance
             case Intend(names=names):
                 intent = self._intent(known.candidate, names, asked)
-                self.intents.append(intent)
-                self._accept(asked, known, decision, intent.serial)
+                self.intents.append((intent, described(known.facts)))
+                self._accept(asked, known)
                 return intent
 
     def _intent(self, box: Candidate, names: tuple[str, ...], asked: Asked) -> Issuance:
         plan = self.plan(names=names, public_key=asked.request.public_key, now=self.now)
         return intent_of(plan, box=box.number, key_hash=asked.request.key_hash, issuer=self.issuer)
 
-    def _accept(self, asked: Asked, known: Known, decision: Decision, serial: str | None = None) -> None:
-        box, counter = known.candidate.number, asked.counter
-        if not isinstance(decision, Complete) or decision.is_new:
-            self.accepted.append(
-                rows.Accepted(box=box, boot=counter.boot, count=counter.count, body_hash=asked.body_hash, at=self.now)
+    def _accept(self, asked: Asked, known: Known) -> None:
+        self.accepted.append(
+            rows.Accepted(
+                box=known.candidate.number,
+                boot=asked.counter.boot,
+                count=asked.counter.count,
+                body_hash=asked.body_hash,
+                at=self.now,
             )
-        self.decisions.append(
-            {
-                "box": box,
-                "at": self.now,
-                "outcome": "refused" if isinstance(decision, Refuse) else "issued",
-                "facts": _described(known.facts, decision),
-                "serial": serial,
-            }
         )
 
 
@@ -332,13 +330,19 @@ def _known(
     return look_up
 
 
-def _described(facts: EligibilityFacts, decision: Decision) -> dict[str, Any]:
-    """Give what was judged, for the record (S-93)."""
-    described: dict[str, Any] = {
-        "environment": facts.environment.value,
-        "status": status_of(facts.subscriptions),
-        "seat": facts.seat,
-    }
-    if isinstance(decision, Refuse):
-        described["reasons"] = [reason.criterion.value for reason in decision.reasons]
-    return described
+def described(facts: EligibilityFacts | None, reasons: Sequence[Reason] = ()) -> str:
+    """Write down what was judged and what was not met, for the record (S-93)."""
+    if facts is None:
+        return "{}"
+    return _written(
+        facts.environment.value,
+        status_of(facts.subscriptions),
+        facts.seat,
+        tuple(reason.criterion.value for reason in reasons),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _written(environment: str, status: str, seat: int | None, reasons: tuple[str, ...]) -> str:
+    """Write it once: most boxes of a fleet are judged on the same facts."""
+    return json.dumps({"environment": environment, "status": status, "seat": seat, "reasons": reasons})

@@ -10,13 +10,15 @@ import binascii
 import hashlib
 import re
 from base64 import b64decode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from lancert.protocol.certificate import public_bytes
@@ -25,17 +27,32 @@ from lancert.service.weak_keys import has_close_primes, has_roca_fingerprint, ha
 
 REQUEST_LIMIT: Final = 4096
 
+Algorithm = TypeVar("Algorithm")
+
 _RSA_BITS = (2048, 3072, 4096)
 _RSA_EXPONENT = 65537
-_SIGNATURES = frozenset(
-    {
-        SignatureAlgorithmOID.ECDSA_WITH_SHA256,
-        SignatureAlgorithmOID.ECDSA_WITH_SHA384,
-        SignatureAlgorithmOID.ECDSA_WITH_SHA512,
-        SignatureAlgorithmOID.RSA_WITH_SHA256,
-        SignatureAlgorithmOID.RSA_WITH_SHA384,
-        SignatureAlgorithmOID.RSA_WITH_SHA512,
-    }
+_SHA_2 = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
+_ECDSA = dict(
+    zip(
+        (
+            SignatureAlgorithmOID.ECDSA_WITH_SHA256,
+            SignatureAlgorithmOID.ECDSA_WITH_SHA384,
+            SignatureAlgorithmOID.ECDSA_WITH_SHA512,
+        ),
+        map(ec.ECDSA, _SHA_2),
+        strict=True,
+    )
+)
+_RSA = dict(
+    zip(
+        (
+            SignatureAlgorithmOID.RSA_WITH_SHA256,
+            SignatureAlgorithmOID.RSA_WITH_SHA384,
+            SignatureAlgorithmOID.RSA_WITH_SHA512,
+        ),
+        _SHA_2,
+        strict=True,
+    )
 )
 _BLOCK = re.compile(
     r"\s*-----BEGIN CERTIFICATE REQUEST-----\s([A-Za-z0-9+/=\s]+)-----END CERTIFICATE REQUEST-----\s*", re.ASCII
@@ -47,7 +64,6 @@ _UNREADABLE = (
     ValueError,
     TypeError,
     UnsupportedAlgorithm,
-    InvalidSignature,
     x509.DuplicateExtension,
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
@@ -112,21 +128,38 @@ def hash_of_key(public_key: bytes) -> KeyHash:
 
 
 def _check(request: x509.CertificateSigningRequest) -> SigningRequest:
-    if request.signature_algorithm_oid not in _SIGNATURES:
-        raise RequestRefused("the request must be signed with ECDSA or RSA and SHA-256, SHA-384 or SHA-512")
+    names, common_name = _names(request), _common_name(request)
     key = request.public_key()
+    # The library's own ``is_signature_valid`` reads the key a second time, which costs a fifth of the verification.
     match key:
         case ec.EllipticCurvePublicKey():
             _check_curve(key)
+            ecdsa = _algorithm(_ECDSA, request)
+            _verified(lambda: key.verify(request.signature, request.tbs_certrequest_bytes, ecdsa))
         case rsa.RSAPublicKey():
             _check_rsa(key)
+            sha = _algorithm(_RSA, request)
+            _verified(lambda: key.verify(request.signature, request.tbs_certrequest_bytes, PKCS1v15(), sha))
         case _:
             raise RequestRefused("the key must be on the curve P-256 or P-384, or RSA")
-    names, common_name = _names(request), _common_name(request)
-    if not request.is_signature_valid:
-        raise RequestRefused("the signature of the request does not belong to its key")
     public_key = public_bytes(key)
     return SigningRequest(public_key=public_key, key_hash=hash_of_key(public_key), names=names, common_name=common_name)
+
+
+def _algorithm(
+    allowed: Mapping[x509.ObjectIdentifier, Algorithm], request: x509.CertificateSigningRequest
+) -> Algorithm:
+    algorithm = allowed.get(request.signature_algorithm_oid)
+    if algorithm is None:
+        raise RequestRefused("the request must be signed by its own key with SHA-256, SHA-384 or SHA-512")
+    return algorithm
+
+
+def _verified(verify: Callable[[], None]) -> None:
+    try:
+        verify()
+    except InvalidSignature as error:
+        raise RequestRefused("the signature of the request does not belong to its key") from error
 
 
 def _check_curve(key: ec.EllipticCurvePublicKey) -> None:

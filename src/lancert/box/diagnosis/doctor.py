@@ -30,7 +30,7 @@ async def diagnose(facts: BoxFacts, client: Client | None, now: datetime, *, own
     return (
         server_configured.check(facts),
         credential_complete.check(facts),
-        *reachable,
+        reachable,
         certificate_readable.check(facts, now),
         resolves,
         https,

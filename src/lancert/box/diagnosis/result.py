@@ -24,12 +24,15 @@ class Finding:
     title: str
     verdict: Verdict
     sentence: str
+    cause: str = ""
+    """Why, when what was found is where."""
     remedy: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
 
     def words(self, translate: Translate) -> str:
         """Say what was found, in the reader's language."""
-        return fill(translate(self.sentence), self.facts)
+        sentences = [self.sentence, *((self.cause,) if self.cause else ())]
+        return " ".join(fill(translate(sentence), self.facts) for sentence in sentences)
 
     def steps(self, translate: Translate) -> list[str]:
         """Say what to do, in the reader's language."""

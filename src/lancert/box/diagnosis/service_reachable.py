@@ -17,36 +17,31 @@ _FAILED_AT = {
 }
 
 
-async def check(facts: BoxFacts, client: Client | None) -> list[Finding]:
-    """Say whether the service answers; two findings when it does not: where, and why."""
+async def check(facts: BoxFacts, client: Client | None) -> Finding:
+    """Say whether the service answers, and when it does not, where it failed and why."""
     if facts.server is None or client is None:
         sentence = N_("Not tried, because no server is configured.")
-        return [Finding(check=ID, title=_TITLE, verdict=Verdict.NOT_TRIED, sentence=sentence)]
+        return Finding(check=ID, title=_TITLE, verdict=Verdict.NOT_TRIED, sentence=sentence)
     server = {"server": facts.server.url}
     try:
         answered = await client.get("/healthz")
     except Unreachable as error:
         why = Occurrence(problem=LOAD_REQUEST_EXCEPTION, cause_id=error.cause, facts={"reference": "", **server})
-        return [
-            Finding(check=ID, title=_TITLE, verdict=Verdict.WRONG, sentence=_FAILED_AT[error.hop]),
-            _because(why),
-        ]
+        return _failed(error.hop, why)
     if answered.status != 200 or answered.media_type not in ("application/json", "text/plain"):
-        return [
-            Finding(check=ID, title=_TITLE, verdict=Verdict.WRONG, sentence=_FAILED_AT[Hop.HTTP]),
-            _because(problem_of(answered, facts.server)),
-        ]
+        return _failed(Hop.HTTP, problem_of(answered, facts.server))
     sentence = N_("{server} answers: address look-up, TCP, TLS and HTTP are fine.")
-    return [Finding(check=ID, title=_TITLE, verdict=Verdict.FINE, sentence=sentence, facts=server)]
+    return Finding(check=ID, title=_TITLE, verdict=Verdict.FINE, sentence=sentence, facts=server)
 
 
-def _because(why: Occurrence) -> Finding:
+def _failed(hop: Hop, why: Occurrence) -> Finding:
     cause = why.cause
     return Finding(
-        check=f"{ID}-cause",
-        title=N_("Cause"),
+        check=ID,
+        title=_TITLE,
         verdict=Verdict.WRONG,
-        sentence=cause.meaning if cause else why.problem.meaning,
+        sentence=_FAILED_AT[hop],
+        cause=cause.meaning if cause else why.problem.meaning,
         remedy=cause.remedy if cause and cause.remedy else why.problem.remedy,
         facts=why.facts,
     )

@@ -45,6 +45,10 @@ class Changing(Protocol):
         """Replace the credential."""
         ...
 
+    def renew(self) -> None:
+        """Ask for a new certificate although the old one will do; nothing waits for it."""
+        ...
+
     def set_log_level(self, level: str) -> None:
         """Choose how much is recorded, by one of ``lancert.kit.logs.LEVELS``."""
         ...

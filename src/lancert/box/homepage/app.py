@@ -7,9 +7,9 @@ no answers for other origins. What goes wrong unexpectedly is shown as a referen
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 
-from lancert.box.homepage import cogs, doctor_page, front, guard, settings
+from lancert.box.homepage import cogs, diagnosis_page, front, guard, log_page, renewal, settings
 from lancert.box.homepage.agent import HomepageAgent
-from lancert.box.homepage.checkup import Checkup
+from lancert.box.homepage.checkup import PATIENCE, Checkup
 from lancert.box.homepage.drawing import draw, picture
 from lancert.box.homepage.exchange import (
     Answer,
@@ -50,10 +50,11 @@ ROUTES: Mapping[str, Mapping[str, Page]] = {
     "/cogs": {"GET": cogs.cogs},
     "/cogs/credential": {"GET": settings.show_credential, "POST": settings.change_credential},
     "/cogs/server": {"GET": settings.show_server, "POST": settings.change_server},
+    "/cogs/renewal": {"GET": renewal.show_renewal, "POST": renewal.renew},
     "/cogs/log-level": {"GET": settings.show_log_level, "POST": settings.change_log_level},
-    "/cogs/diagnosis": {"GET": doctor_page.show_diagnosis, "POST": doctor_page.run_diagnosis},
-    "/cogs/log": {"GET": doctor_page.show_log_form, "POST": doctor_page.show_log},
-    "/cogs/log/download": {"POST": doctor_page.download_log},
+    "/cogs/diagnosis": {"GET": diagnosis_page.show_diagnosis, "POST": diagnosis_page.run_diagnosis},
+    "/cogs/log": {"GET": log_page.show_log_form, "POST": log_page.show_log},
+    "/cogs/log/download": {"POST": log_page.download_log},
 }
 
 _TURNED_AWAY = {
@@ -67,10 +68,14 @@ _TURNED_AWAY = {
 }
 
 
-def homepage_app(agent: HomepageAgent, *, machine_name: str | None = None) -> AsgiApp:
-    """Give the application; ``<machine_name>.local`` is one of the names it answers to."""
+def homepage_app(agent: HomepageAgent, *, machine_name: str | None = None, patience: float = PATIENCE) -> AsgiApp:
+    """Give the application for both doors.
+
+    ``<machine_name>.local`` is one of the names it answers to; ``patience`` is how many seconds the form that starts a
+    diagnosis waits for its end.
+    """
     label = guard.machine_label(socket.gethostname() if machine_name is None else machine_name)
-    checkup = Checkup(agent)
+    checkup = Checkup(agent, patience)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -15,7 +15,7 @@ from lancert.kit.logs import Log
 
 BETWEEN_RUNS = timedelta(seconds=10)
 _LONGEST_RUN = 120.0
-_PATIENCE = 1.5
+PATIENCE = 1.5
 """How many seconds the form waits, so that a quick run needs no reload."""
 
 _log = Log("homepage")
@@ -33,8 +33,9 @@ class Examined:
 class Checkup:
     """The one run that may be under way, and the last one that ended."""
 
-    def __init__(self, agent: HomepageAgent) -> None:
+    def __init__(self, agent: HomepageAgent, patience: float = PATIENCE) -> None:
         self._agent = agent
+        self._patience = patience
         self._run: asyncio.Task[None] | None = None
         self.last: Examined | None = None
 
@@ -48,7 +49,7 @@ class Checkup:
         if not self.is_running and self._is_due():
             self._run = asyncio.create_task(self._examine())
         if self._run is not None:
-            await asyncio.wait({self._run}, timeout=_PATIENCE)
+            await asyncio.wait({self._run}, timeout=self._patience)
 
     def _is_due(self) -> bool:
         # A last run in the future means that the clock was set back.

@@ -84,14 +84,14 @@ def _plain(text: str) -> Address | None:
     return mapped or address
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, *, seconds: float = BODY_SECONDS) -> bytes:
     """Read a body. Raises NotAcceptable (408, 413) or Gone."""
     announced = request.header("content-length")
     if announced is not None and (not announced.isdecimal() or int(announced[:9]) > BODY_LIMIT):
         raise NotAcceptable(413, "")
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             while True:
                 message = await request.receive()
                 if message["type"] != "http.request":

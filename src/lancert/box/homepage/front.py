@@ -27,9 +27,10 @@ RELOAD_SECONDS = 3
 KINDS = {Kind.BOX: N_("IoT box"), Kind.VIRTUAL: N_("Virtual IoT system")}
 
 SAVED = {
-    "credential": N_("The credential is saved. The certificate is asked for with it."),
-    "server": N_("The server is saved. The certificate is asked for there."),
+    "credential": N_("The credential is saved."),
+    "server": N_("The server is saved."),
     "log-level": N_("The log level is saved."),
+    "renewal": N_("A new certificate is asked for."),
 }
 """What the query may say after a change; everything else in it is ignored."""
 
@@ -147,8 +148,6 @@ def problem_view(problem: Occurrence, speech: Speech) -> dict[str, Any]:
     """Give a problem as its row of the catalogue says it, and the page that mends it."""
     action = _action(problem)
     document = problem_document(problem, speech.gettext)
-    if problem.problem is problems.LOAD_NO_CREDENTIAL:
-        document["cause"] = None  # its meaning names what is missing, and the cause says the same again
     return {**document, "action": None if action is None else {"path": action[0], "word": speech.say(action[1])}}
 
 

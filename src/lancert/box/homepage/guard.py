@@ -11,7 +11,7 @@ No Strict-Transport-Security yet: a box whose certificate ran out would become u
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from lancert.box.facts import BoxFacts
 from lancert.box.homepage.exchange import Answer, Request
@@ -23,6 +23,9 @@ from lancert.protocol.names import (
     parse_box_name,
     ranges_for_zone,
 )
+
+# Whoever came by a wrong name gets no second try on the same connection.
+_CLOSE = (("connection", "close"),)
 
 _LOOPBACK = (ip_address("127.0.0.1"), ip_address("::1"))
 
@@ -67,9 +70,9 @@ def turned_away(request: Request, facts: BoxFacts, machine_name: str) -> Answer 
     """Give the empty answer for a request that must not be served, None for one that may be."""
     hosts = request.all_of("host")
     if len(hosts) != 1 or not hosts[0]:
-        return Answer(status=400)
+        return Answer(status=400, headers=_CLOSE)
     door = Door(secure=request.secure, local=request.local)
-    return None if is_our_host(hosts[0], door, facts, machine_name) else Answer(status=421)
+    return None if is_our_host(hosts[0], door, facts, machine_name) else Answer(status=421, headers=_CLOSE)
 
 
 def is_our_host(host: str, door: Door, facts: BoxFacts, machine_name: str) -> bool:
@@ -80,10 +83,12 @@ def is_our_host(host: str, door: Door, facts: BoxFacts, machine_name: str) -> bo
     if port is not None and port != str(door.port(facts)):
         return False
     if name.startswith("["):
-        return name.endswith("]") and _is_local(parse_address(name[1:-1]), door, facts)
+        address = parse_address(name[1:-1]) if name.endswith("]") else None
+        return isinstance(address, IPv6Address) and _is_local(address, door, facts)
     if (address := parse_address(name)) is not None:
-        return address.version == 4 and _is_local(address, door, facts)
-    return _is_our_name(name.removesuffix(".").lower(), door, facts, machine_name)
+        return isinstance(address, IPv4Address) and _is_local(address, door, facts)
+    # One final dot is the same name (RFC 3986, 3.2.2), two are none.
+    return not name.endswith("..") and _is_our_name(name.removesuffix(".").lower(), door, facts, machine_name)
 
 
 def _split(host: str) -> tuple[str, str | None]:

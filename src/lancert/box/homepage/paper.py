@@ -66,6 +66,10 @@ class PaperAgent:
         """Write the credential down."""
         self.paper = replace(self.paper, credential=credential)
 
+    def renew(self) -> None:
+        """Write the wish down."""
+        self.paper = replace(self.paper, renewal_asked=True)
+
     def set_log_level(self, level: str) -> None:
         """Write the level down."""
         self.paper = replace(self.paper, log_level=level)

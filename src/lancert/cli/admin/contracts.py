@@ -4,11 +4,11 @@ import click
 
 from lancert.cli.admin.options import Chosen, Suggesting, admin_command, changing, looking
 from lancert.cli.admin.printing import document, print_change, print_json, print_list, print_one
-from lancert.cli.admin.subscriptions import lines_of
+from lancert.cli.admin.subscriptions import lines_of, seats_of
 from lancert.service.directory.boxes import list_boxes
 from lancert.service.directory.subscriptions import list_subscriptions
 from lancert.service.directory.tenants import add_contract, list_contracts, show_contract
-from lancert.service.model import ContractCode, TenantId
+from lancert.service.model import ContractCode, SubscriptionStatus, TenantId
 
 
 @click.group(cls=Suggesting)
@@ -68,6 +68,7 @@ def show(chosen: Chosen, code: str) -> None:
         more = {"subscriptions": [document(one) for one in subscriptions], "boxes": [one.id for one in boxes]}
         print_json(document(found) | more)
         return
+    seats = sum(seats_of(one) for one in subscriptions if one.status is SubscriptionStatus.IN_PROGRESS)
     print_one(
         chosen,
         found,
@@ -76,6 +77,7 @@ def show(chosen: Chosen, code: str) -> None:
             ("tenant", found.tenant),
             *(("subscription", f"{one.id}, {one.status}, {lines_of(one)}") for one in subscriptions),
             *([] if subscriptions else [("subscription", "none")]),
-            ("boxes", str(len(boxes))),
+            ("seats", f"{seats}, {sum(not one.is_suspended for one in boxes)} in use"),
+            ("boxes", ", ".join(f"{one.name} ({one.label})" for one in boxes) or "none"),
         ],
     )

@@ -158,6 +158,11 @@ def lines_of(subscription: Subscription) -> str:
     return ", ".join(f"{line.product}={line.quantity}" for line in subscription.lines) or "no lines"
 
 
+def seats_of(subscription: Subscription) -> int:
+    """Count the IoT boxes a subscription is for, while it is in progress."""
+    return sum(line.quantity for line in subscription.lines if line.product == IOT_BOX_PRODUCT)
+
+
 def _merged(old: Sequence[Line], named: Sequence[Line]) -> tuple[Line, ...]:
     quantities = {line.product: line.quantity for line in (*old, *named)}
     return tuple(Line(product=product, quantity=quantity) for product, quantity in quantities.items() if quantity)
@@ -168,7 +173,7 @@ def _described(subscription: Subscription) -> str:
 
 
 def _then(chosen: Chosen, subscription: Subscription) -> str:
-    seats = sum(line.quantity for line in subscription.lines if line.product == IOT_BOX_PRODUCT)
+    seats = seats_of(subscription)
     if subscription.status is not SubscriptionStatus.IN_PROGRESS:
         how = chosen.next("subscription", "set", subscription.id, "--status", "in-progress")
         return f"Only a subscription in progress gives certificates: {how}"

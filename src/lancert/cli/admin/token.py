@@ -1,6 +1,8 @@
 """``lancert admin connection-token``: the one text an owner pastes into an IoT system."""
 
+import contextlib
 import json
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,7 +29,10 @@ _holder = Suggesting()
 @click.argument("contract")
 @click.argument("database", metavar="UUID")
 @click.option("--server", help="What IoT systems call this service.  [as it is running or set]")
-@click.option("--root-fingerprint", help="SHA-256 of the root.  [that of the embedded authority]")
+@click.option(
+    "--root-fingerprint",
+    help="SHA-256 of the root.  [that of the authority, unless the service has another certificate]",
+)
 @click.option("--public-root", is_flag=True, help="IoT systems trust this service's certificate already.")
 def connection_token(
     chosen: Chosen,
@@ -60,7 +65,7 @@ def connection_token(
         print_json({"token": text, "server": token.server, "root_fingerprint": token.root_fingerprint})
         return
     click.echo(text)
-    if click.get_text_stream("stdout").isatty():
+    if sys.stdout.isatty():
         click.echo("")
         click.echo("Whoever has this text can connect an IoT system to the database. Paste it into the homepage of the")
         click.echo("IoT system (cogs > Server), or type there: lancert box connect TOKEN")
@@ -108,6 +113,9 @@ def _fingerprint(chosen: Chosen, given: str | None) -> str | None:
             return parse_fingerprint(given)
         except NotAToken as error:
             raise click.UsageError(str(error)) from error
+    with contextlib.suppress(SettingsError):
+        if service_settings({"folder": chosen.folder}).certificate is not None:
+            return None
     try:
         return read_root(chosen.folder / AUTHORITY_FOLDER).fingerprint(hashes.SHA256()).hex()
     except AuthorityUnusable as error:

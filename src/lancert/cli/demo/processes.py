@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from lancert.kit.files import open_to_append
 from lancert.kit.settings import environment_without_settings
 
 _STARTING = 30.0
@@ -37,7 +38,7 @@ def lancert(*arguments: str) -> str:
 @contextlib.contextmanager
 def running(log: Path, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
     """Keep a command of lancert running, its output in a file, and stop it at the end."""
-    with log.open("ab") as output:
+    with open_to_append(log) as output:
         process = subprocess.Popen(  # noqa: S603 - our own program, no shell
             [sys.executable, "-m", "lancert", *arguments],
             stdin=subprocess.DEVNULL,

@@ -59,7 +59,7 @@ def identifier(dotted: str) -> bytes:
 
 def moment(when: datetime) -> bytes:
     """Write a time with whole seconds: UTCTime through the year 2049, GeneralizedTime after (RFC 5280, 4.1.2.5)."""
-    at = when.astimezone(UTC)
+    at = when if when.tzinfo is UTC else when.astimezone(UTC)
     rest = f"{at.month:02}{at.day:02}{at.hour:02}{at.minute:02}{at.second:02}Z"
     if 1950 <= at.year <= 2049:
         return wrap(0x17, f"{at.year % 100:02}{rest}".encode("ascii"))

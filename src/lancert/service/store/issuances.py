@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from lancert.protocol.messages import Counter
 from lancert.protocol.signatures import Identity
 from lancert.service.model import Candidate, ContractCode, Environment, Issuance, KeyHash
-from lancert.service.store.schema import blocked_keys, boxes, databases, decisions, issuances
+from lancert.service.store.schema import blocked_keys, boxes, databases, issuances, refusals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +109,6 @@ _OF_KEYS = (
     .where(issuances.c.key_hash.in_(bindparam("keys", expanding=True)))
     .order_by(issuances.c.number.desc())
 )
-_OF_SERVICE = (
-    select(*_COLUMNS)
-    .outerjoin_from(issuances, boxes)
-    .where(issuances.c.box.is_(None))
-    .order_by(issuances.c.number.desc())
-    .limit(1)
-)
 
 
 def issuances_of_keys(connection: Connection, keys: Sequence[KeyHash]) -> dict[KeyHash, tuple[Issuance, ...]]:
@@ -133,7 +126,7 @@ def _issuance_of(row: Any) -> Issuance:
         box=row.box,
         key_hash=row.key_hash,
         public_key=row.public_key,
-        names=tuple(row.names),
+        names=tuple(row.names.split(" ")),
         not_before=row.not_before,
         not_after=row.not_after,
         issuer=row.issuer,
@@ -142,21 +135,22 @@ def _issuance_of(row: Any) -> Issuance:
     )
 
 
-def insert_intents(connection: Connection, intents: Iterable[Issuance], at: datetime) -> None:
-    """Record what is about to be signed."""
+def insert_intents(connection: Connection, intents: Iterable[tuple[Issuance, str]], at: datetime) -> None:
+    """Record what is about to be signed, each with what was judged."""
     rows = [
         {
             "serial": intent.serial,
             "box": intent.box,
             "key_hash": intent.key_hash,
             "public_key": intent.public_key,
-            "names": intent.names,
+            "names": " ".join(intent.names),
+            "facts": facts,
             "not_before": intent.not_before,
             "not_after": intent.not_after,
             "issuer": intent.issuer,
             "intended_at": at,
         }
-        for intent in intents
+        for intent, facts in intents
     ]
     if rows:
         connection.execute(issuances.insert(), rows)
@@ -238,13 +232,8 @@ def add_conflict_sign(connection: Connection, box: int) -> None:
     connection.execute(_SIGN_OF_CONFLICT, {"of_box": box})
 
 
-def insert_decisions(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Record decisions: ``box``, ``at``, ``outcome``, ``facts`` and ``serial`` of each."""
+def insert_refusals(connection: Connection, refused: Iterable[tuple[int, str]], at: datetime) -> None:
+    """Record the boxes that were refused, each with what was judged."""
+    rows = [{"box": box, "at": at, "facts": facts} for box, facts in refused]
     if rows:
-        connection.execute(decisions.insert(), rows)
-
-
-def last_of_service(connection: Connection) -> Issuance | None:
-    """Give the newest issuance for the service itself, finished or not."""
-    row = connection.execute(_OF_SERVICE).one_or_none()
-    return None if row is None else _issuance_of(row)
+        connection.execute(refusals.insert(), rows)

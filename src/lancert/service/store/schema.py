@@ -166,7 +166,9 @@ issuances = Table(
     Column("box", ForeignKey("boxes.number"), index=True),
     Column("key_hash", String(64), nullable=False, index=True),
     Column("public_key", LargeBinary, nullable=False),
-    Column("names", Json, nullable=False),
+    # The names, with spaces between them, and what was judged before, as JSON: most rows are written and never read.
+    Column("names", Text, nullable=False),
+    Column("facts", Text, nullable=False),
     Column("not_before", Moment, nullable=False),
     Column("not_after", Moment, nullable=False),
     Column("issuer", String(64), nullable=False),
@@ -177,16 +179,14 @@ issuances = Table(
     UniqueConstraint("serial"),
 )
 
-decisions = Table(
-    "decisions",
+refusals = Table(
+    "refusals",
     metadata,
     Column("number", _Number, primary_key=True),
     Column("box", ForeignKey("boxes.number"), nullable=False, index=True),
     Column("at", Moment, nullable=False),
-    Column("outcome", String(16), nullable=False),
-    # What was judged and what came out: the facts, and the unmet criteria.
-    Column("facts", Json, nullable=False),
-    Column("serial", String(40)),
+    # What was judged, and the unmet criteria, as in ``issuances``.
+    Column("facts", Text, nullable=False),
 )
 
 blocked_keys = Table(

@@ -113,18 +113,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_subscriptions_contract", "subscriptions", ["contract"], unique=False)
     op.create_table(
-        "decisions",
-        sa.Column("number", number, nullable=False),
-        sa.Column("box", number, nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("outcome", sa.String(length=16), nullable=False),
-        sa.Column("facts", sa.Text(), nullable=False),
-        sa.Column("serial", sa.String(length=40), nullable=True),
-        sa.ForeignKeyConstraint(["box"], ["boxes.number"], name="fk_decisions_box_boxes"),
-        sa.PrimaryKeyConstraint("number", name="pk_decisions"),
-    )
-    op.create_index("ix_decisions_box", "decisions", ["box"], unique=False)
-    op.create_table(
         "issuances",
         sa.Column("number", number, nullable=False),
         sa.Column("serial", sa.String(length=40), nullable=False),
@@ -132,6 +120,7 @@ def upgrade() -> None:
         sa.Column("key_hash", sa.String(length=64), nullable=False),
         sa.Column("public_key", sa.LargeBinary(), nullable=False),
         sa.Column("names", sa.Text(), nullable=False),
+        sa.Column("facts", sa.Text(), nullable=False),
         sa.Column("not_before", sa.BigInteger(), nullable=False),
         sa.Column("not_after", sa.BigInteger(), nullable=False),
         sa.Column("issuer", sa.String(length=64), nullable=False),
@@ -144,6 +133,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_issuances_box", "issuances", ["box"], unique=False)
     op.create_index("ix_issuances_key_hash", "issuances", ["key_hash"], unique=False)
+    op.create_table(
+        "refusals",
+        sa.Column("number", number, nullable=False),
+        sa.Column("box", number, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("facts", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["box"], ["boxes.number"], name="fk_refusals_box_boxes"),
+        sa.PrimaryKeyConstraint("number", name="pk_refusals"),
+    )
+    op.create_index("ix_refusals_box", "refusals", ["box"], unique=False)
     op.create_table(
         "subscription_lines",
         sa.Column("subscription", sa.String(length=64), nullable=False),

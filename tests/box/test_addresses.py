@@ -1,0 +1,124 @@
+"""Which addresses a box tells, in which order, and the URLs made of them."""
+
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lancert.box import network
+from lancert.box.facts import Ports
+from lancert.box.network import sort_addresses
+from lancert.box.urls import http_url, https_url, https_urls, stable_url
+from lancert.protocol.names import Address, Zone, address_ranges, parse_box_name
+from tests.box.given import ENROLMENT, LABEL, a_box
+
+
+def _sorted(found: str, routes: str = "") -> str:
+    return " ".join(
+        str(address) for address in sort_addresses(map(ip_address, found.split()), map(ip_address, routes.split()))
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "routes", "expected"),
+    [
+        ("10.0.0.9 192.168.1.5", "192.168.1.5", "192.168.1.5 10.0.0.9"),
+        ("10.0.0.9 192.168.1.5", "", "10.0.0.9 192.168.1.5"),
+        ("10.0.0.9 192.168.1.5", "203.0.113.7", "10.0.0.9 192.168.1.5"),
+        ("fd12::1 192.168.1.5", "", "192.168.1.5 fd12::1"),
+        ("fd12::1 192.168.1.5", "fd12::1", "fd12::1 192.168.1.5"),
+        ("fd12::1 192.168.1.5", "fd12::1 192.168.1.5", "192.168.1.5 fd12::1"),
+        ("169.254.7.7 fe80::1 fd12::1 10.0.0.9", "", "10.0.0.9 fd12::1 169.254.7.7 fe80::1"),
+        ("169.254.7.7", "", "169.254.7.7"),
+        ("", "192.168.1.5", ""),
+    ],
+)
+def test_the_address_of_the_default_route_comes_first(found: str, routes: str, expected: str) -> None:
+    """F-34: default routes, then version 4, then version 6, self-assigned ones last."""
+    assert _sorted(found, routes) == expected
+
+
+@given(st.lists(st.ip_addresses(), unique=True, max_size=8), st.lists(st.ip_addresses(), max_size=2), st.randoms())
+def test_the_order_does_not_depend_on_the_system(found: list[Address], routes: list[Address], chance: object) -> None:
+    """The URL does not change because the system lists its interfaces in another order."""
+    ordered = sort_addresses(found, routes)
+    chance.shuffle(found)  # type: ignore[attr-defined]
+
+    assert sort_addresses(found, routes) == ordered
+    assert set(ordered) == set(found)
+
+
+def test_only_private_addresses_of_this_machine_are_told() -> None:
+    """F-40: never a public one and never loopback, whatever interfaces there are."""
+    ranges = address_ranges(shared=True, link_local=True)
+
+    assert [address for address in network.addresses() if not ranges.allow(address)] == []
+
+
+PUBLIC_ZONE = Zone("iot.example.com")
+
+
+@pytest.mark.promise("M6")
+def test_the_url_is_that_of_the_first_address() -> None:
+    """M6: the homepage address becomes an HTTPS URL under the service's zone."""
+    facts = a_box(addresses=(ip_address("192.168.1.5"), ip_address("fd12::1")))
+
+    assert https_url(facts) == f"https://192-168-1-5.{LABEL}.lancert.localhost/"
+    assert list(https_urls(facts).values()) == [
+        f"https://192-168-1-5.{LABEL}.lancert.localhost/",
+        f"https://fd12-0-0-0-0-0-0-1.{LABEL}.lancert.localhost/",
+    ]
+    assert stable_url(facts) == f"https://{LABEL}.lancert.localhost/"
+
+
+@pytest.mark.promise("M6")
+def test_a_new_address_means_a_new_url_at_once() -> None:
+    """F-34: the URL follows the lease, and the certificate stays."""
+    before = a_box(addresses=(ip_address("192.168.1.5"),))
+    after = a_box(addresses=(ip_address("10.0.0.7"),))
+
+    assert https_url(before) != https_url(after)
+    assert stable_url(before) == stable_url(after)
+
+
+def test_there_is_no_url_before_the_first_enrolment_or_without_an_address() -> None:
+    """A box without a name has only its IP address."""
+    assert https_url(a_box(enrolment=None)) is None
+    assert stable_url(a_box(enrolment=None)) is None
+    assert https_url(a_box(addresses=())) is None
+
+
+def test_an_address_the_zone_does_not_answer_gets_no_url() -> None:
+    """Loopback has a name in the demo zone only, a public address never."""
+    addresses = (ip_address("127.0.0.1"), ip_address("8.8.8.8"), ip_address("192.168.1.5"))
+    enrolment = type(ENROLMENT)(box="b", label=LABEL, zone=PUBLIC_ZONE)
+
+    assert list(https_urls(a_box(addresses=addresses, enrolment=enrolment))) == [ip_address("192.168.1.5")]
+    assert list(https_urls(a_box(addresses=addresses))) == [ip_address("127.0.0.1"), ip_address("192.168.1.5")]
+
+
+@pytest.mark.promise("M10")
+@pytest.mark.parametrize(
+    ("address", "port", "url"),
+    [
+        ("192.168.1.5", 80, "http://192.168.1.5/"),
+        ("192.168.1.5", 8069, "http://192.168.1.5:8069/"),
+        ("fd12::1", 80, "http://[fd12::1]/"),
+        ("fd12::1", 8069, "http://[fd12::1]:8069/"),
+    ],
+)
+def test_the_homepage_has_an_address_without_any_name(address: str, port: int, url: str) -> None:
+    """M10: by IP address, with the port where it is not the usual one."""
+    assert http_url(ip_address(address), a_box(ports=Ports(http=port, https=443))) == url
+
+
+@given(st.ip_addresses())
+def test_every_name_in_a_url_leads_back_to_its_address(address: Address) -> None:
+    """What the box shows is what the zone answers."""
+    facts = a_box(addresses=(address,), ports=Ports(http=80, https=8443))
+    for shown, url in https_urls(facts).items():
+        name = url.removeprefix("https://").removesuffix(":8443/")
+        parsed = parse_box_name(name, ENROLMENT.zone)
+        assert parsed is not None
+        assert getattr(parsed, "address", None) == shown

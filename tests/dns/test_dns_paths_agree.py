@@ -16,6 +16,7 @@ from lancert.protocol.names import Label, Zone, address_label, address_ranges, r
 
 LABELS = ("k3v7q2m4x5a6b7c2", "aaaaaaaaaaaaaaaa", "2222222222222222")
 UNKNOWN = ("bbbbbbbbbbbbbbbb", "abcdefghijklmno1", "k3v7q2m4x5a6b7c", "k3v7q2m4x5a6b7c2a")
+LONG, ALSO_LONG = ".".join(["n" * 60] * 4), ".".join(["m" * 60] * 4)  # an SOA with both needs more than 512 bytes
 ORDINARY_TYPES = (1, 28, 65)
 
 near_allowed4 = st.sampled_from(
@@ -37,11 +38,12 @@ broken_labels = st.one_of(
 )
 first_labels = st.one_of(st.none(), addresses.map(address_label), broken_labels)
 generations = st.builds(
-    lambda zone, some, extra, serial, servers: ZoneFacts(
+    lambda zone, some, extra, serial, servers, contact: ZoneFacts(
         zone=zone,
         ranges=address_ranges(shared=extra, link_local=extra) if extra else ranges_for_zone(zone),
         serial=serial,
         name_servers=servers,
+        contact=contact,
         boxes={Label(label): tuple(found) for label, found in zip(LABELS, some, strict=True)},
         hosts={"ns1": (IPv4Address("127.0.0.1"),), "abcdefghijklmno1": (IPv4Address("10.0.0.9"),)},
     ),
@@ -51,7 +53,8 @@ generations = st.builds(
     st.tuples(*[st.lists(addresses, max_size=6) for _ in LABELS]),
     st.booleans(),
     st.integers(0, 2**32 - 1),
-    st.sampled_from([("ns.elsewhere.example",), ("ns.example",), ("b",), ("ns.elsewhere.example", "x.y")]),
+    st.sampled_from([("ns.elsewhere.example",), ("ns.example",), ("b",), ("ns.elsewhere.example", "x.y"), (LONG,)]),
+    st.sampled_from(["nobody.invalid", ALSO_LONG]),
 )
 
 

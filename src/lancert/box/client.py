@@ -183,6 +183,9 @@ class Client:
 
     def _tls_context(self) -> ssl.SSLContext:
         if not self._roots:
+            if self._server.root_fingerprint is not None:
+                # The pin holds also when the file of the root is damaged: nobody else's root takes its place.
+                raise Unreachable("untrusted", Hop.TLS, "the root of this server cannot be read on this box")
             import truststore  # only where the roots of the operating system count
 
             return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -225,7 +228,7 @@ async def look_up(host: str) -> list[str]:
 
 
 def proxy_for(host: str) -> Proxy | None:
-    """Give the proxy the environment names for HTTPS to this host, if any."""
+    """Give the proxy the environment names for HTTPS to this host, if any. Raises Unreachable when it names none."""
     if not proxy_may_be_set():
         return None
     from urllib.request import getproxies, proxy_bypass  # 3 MB that hardly any box needs
@@ -234,12 +237,18 @@ def proxy_for(host: str) -> Proxy | None:
     written = proxies.get("https") or proxies.get("all")
     if not written or host == "localhost" or host.endswith(".localhost") or proxy_bypass(host):
         return None
-    parts = urlsplit(written if "://" in written else f"http://{written}")
+    try:
+        parts = urlsplit(written if "://" in written else f"http://{written}")
+        proxy_host, port = parts.hostname, parts.port or 8080
+    except ValueError as error:
+        raise Unreachable("proxy", Hop.LOOKUP, f"the proxy setting cannot be read: {error}") from error
+    if not proxy_host or parts.scheme.startswith("socks"):
+        raise Unreachable("proxy", Hop.LOOKUP, "the proxy setting names no HTTP proxy")
     authorization = None
     if parts.username:
         name_and_password = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         authorization = f"Basic {b64encode(name_and_password.encode()).decode()}"
-    return Proxy(host=parts.hostname or "", port=parts.port or 8080, authorization=authorization)
+    return Proxy(host=proxy_host, port=port, authorization=authorization)
 
 
 def system_roots() -> list[x509.Certificate]:

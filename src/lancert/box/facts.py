@@ -5,6 +5,7 @@ do), ``status`` (what to tell) and the homepage (what to draw).
 """
 
 import re
+import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +15,7 @@ from lancert.kit.language import N_
 from lancert.protocol.certificate import CertificateFacts
 from lancert.protocol.credential import Credential
 from lancert.protocol.messages import Kind
-from lancert.protocol.names import Address, Label, Zone
+from lancert.protocol.names import Address, Label, NotAZone, Zone, is_label, parse_zone
 from lancert.protocol.problems import Occurrence
 
 _HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:.]+")
@@ -83,6 +84,19 @@ class Enrolment:
     label: Label
     zone: Zone
 
+    @property
+    def name_space(self) -> "NameSpace":
+        """Give the name space the server gave the box."""
+        return NameSpace(label=self.label, zone=self.zone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameSpace:
+    """Below which names a box is found: its label in the zone of a service."""
+
+    label: Label
+    zone: Zone
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledCertificate:
@@ -91,6 +105,16 @@ class InstalledCertificate:
     facts: CertificateFacts
     renewal_start: datetime
     renewal_end: datetime
+
+    @property
+    def name_space(self) -> NameSpace | None:
+        """Give the name space the certificate is for; None when its names are not those of a box."""
+        for name in self.facts.names:
+            label, _, zone = name.partition(".")
+            with contextlib.suppress(NotAZone):
+                if is_label(label):
+                    return NameSpace(label=Label(label), zone=parse_zone(zone))
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,3 +178,14 @@ class BoxFacts:
     renewal_asked: bool = False
     log_level: str = "info"
     clock_floor: datetime | None = None
+
+    @property
+    def name_spaces(self) -> tuple[NameSpace, ...]:
+        """Give the name spaces this box answers to, the one of the certificate it serves first.
+
+        They differ between a change of server or credential and the certificate that follows from it, which may be
+        refused: until then the old certificate is served, and its names go on working.
+        """
+        served = self.stored.usable.name_space if self.stored.usable else None
+        enrolled = self.enrolment.name_space if self.enrolment else None
+        return tuple(dict.fromkeys(space for space in (served, enrolled) if space is not None))

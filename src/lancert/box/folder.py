@@ -19,7 +19,14 @@ from lancert.kit.clock import from_text, to_text
 from lancert.kit.files import private_directory, read_limited, write_private
 from lancert.kit.logs import LEVELS, Log
 from lancert.kit.secret import Secret
-from lancert.protocol.credential import Credential, NotACredential, parse_contract, parse_database_uuid
+from lancert.protocol.credential import (
+    Credential,
+    NotACredential,
+    NotAToken,
+    parse_contract,
+    parse_database_uuid,
+    parse_fingerprint,
+)
 from lancert.protocol.names import Label, NotAZone, is_label, parse_zone
 from lancert.protocol.problems import CATALOGUE, Criterion, Occurrence, Reason
 
@@ -69,8 +76,11 @@ class Folder:
         if read is None:
             return None
         try:
-            return parse_server(str(read["url"]), read.get("root_fingerprint"))
-        except (KeyError, NotAServer):
+            fingerprint = read.get("root_fingerprint")
+            return parse_server(
+                _text(read["url"]), None if fingerprint is None else parse_fingerprint(_text(fingerprint))
+            )
+        except (KeyError, TypeError, NotAServer, NotAToken):
             log.error("the server address cannot be read")
             return None
 
@@ -161,7 +171,7 @@ class Folder:
         read = self._read("listening.json")
         try:
             return None if read is None else Ports(http=int(read["http"]), https=int(read["https"]))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
 
     def listens(self, ports: Ports) -> None:
@@ -174,7 +184,7 @@ class Folder:
         read = self._read("last-try.json")
         try:
             return None if read is None else _last_try(read)
-        except (KeyError, ValueError, TypeError, AttributeError):
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError):
             return None
 
     def tried(self, last: LastTry) -> None:
@@ -210,6 +220,12 @@ class Folder:
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         write_private(self.path / name, json.dumps(content, indent=1).encode() + b"\n")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
 
 
 def _last_try(read: dict[str, Any]) -> LastTry:

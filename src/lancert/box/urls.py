@@ -7,17 +7,21 @@ from lancert.protocol.names import Address, address_name, ranges_for_zone, stabl
 
 
 def https_url(facts: BoxFacts) -> str | None:
-    """Give the HTTPS URL of the homepage, for the address of the default route; None before the first enrolment."""
+    """Give the HTTPS URL of the homepage, for the address of the default route; None before the first enrolment.
+
+    It follows the certificate that is served, so that what is shown opens.
+    """
     return next(iter(https_urls(facts).values()), None)
 
 
 def https_urls(facts: BoxFacts) -> dict[Address, str]:
     """Give the HTTPS URL for each address the zone answers."""
-    if facts.enrolment is None:
+    if not facts.name_spaces:
         return {}
-    ranges = ranges_for_zone(facts.enrolment.zone, shared=True, link_local=True)
+    space = facts.name_spaces[0]
+    ranges = ranges_for_zone(space.zone, shared=True, link_local=True)
     return {
-        address: _https(address_name(address, facts.enrolment.label, facts.enrolment.zone), facts)
+        address: _https(address_name(address, space.label, space.zone), facts)
         for address in facts.addresses
         if ranges.allow(address)
     }
@@ -25,9 +29,10 @@ def https_urls(facts: BoxFacts) -> dict[Address, str]:
 
 def stable_url(facts: BoxFacts) -> str | None:
     """Give the link for bookmarks: it follows the box to a new address."""
-    if facts.enrolment is None:
+    if not facts.name_spaces:
         return None
-    return _https(stable_name(facts.enrolment.label, facts.enrolment.zone), facts)
+    space = facts.name_spaces[0]
+    return _https(stable_name(space.label, space.zone), facts)
 
 
 def http_url(address: Address, facts: BoxFacts) -> str:

@@ -115,6 +115,6 @@ async def connect_through(
 def _date(header: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(header) if header else None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return moment if moment is not None and moment.tzinfo is not None else None

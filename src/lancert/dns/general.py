@@ -1,6 +1,6 @@
 """The general path: every query the strict path leaves, read and answered with dnspython.
 
-The only module that speaks through a DNS library. It refuses before it reads: a query that is not one question of
+All the server has to do with a DNS library is here. It refuses before it reads: a query that is not one question of
 ordinary size never reaches the parser, so that no packet costs more than one packet should. It never recurses,
 transfers no zone (S-62), and answers ANY with one short record (RFC 8482, 4.2).
 """

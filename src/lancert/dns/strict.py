@@ -57,7 +57,7 @@ _Flags = tuple[bytes, bytes]
 # The second pair of header bytes, by the first of the query: QR, AA, and RD as it was asked (RFC 1035, 4.1.1).
 _NO_ERROR: Final[_Flags] = (b"\x84\0", b"\x85\0")
 _NO_NAME: Final[_Flags] = (b"\x84\3", b"\x85\3")
-_TRUNCATED: Final[_Flags] = (b"\x86\0", b"\x87\0")
+_TC: Final = 0x02
 
 # The counts, but for the last byte, which the query has already: an OPT record is answered with one.
 _ONE_ANSWER: Final = b"\0\1\0\1\0\0\0"
@@ -102,12 +102,13 @@ def answer_strictly(query: bytes, facts: ZoneFacts, *, transport: Transport) -> 
     if transport is Transport.TCP:
         most = MOST_OVER_TCP
 
-    flags, counts, records = _answer(facts, label, written, asked)
+    ways, counts, records = _answer(facts, label, written, asked)
+    flags = ways[query[2]]
     if counts is _ABOUT_NOTHING:
         records = (0xC000 | zone_at).to_bytes(2, "big").join(wire.negative)
     if ends + len(records) + len(opt) > most:
-        flags, counts, records = _TRUNCATED, _EMPTY, b""
-    return b"".join((query[:2], flags[query[2]], counts, query[11:ends], records, opt))
+        flags, counts, records = bytes((flags[0] | _TC, flags[1])), _EMPTY, b""
+    return b"".join((query[:2], flags, counts, query[11:ends], records, opt))
 
 
 def _place(query: bytes, wire: ZoneWire) -> tuple[bytes, bytes, int] | None:

@@ -22,11 +22,11 @@ _SECONDS = 6.0
 async def check(facts: BoxFacts) -> Finding:
     """Say whether the name is known and leads here."""
     url = urls.https_url(facts)
-    if url is None or facts.enrolment is None:
+    if url is None:
         return _finding(Verdict.NOT_TRIED, N_("Not tried, because this IoT system has no name yet."))
     name = urlsplit(url).hostname or ""
     words = {"name": name}
-    if is_localhost_zone(facts.enrolment.zone):
+    if is_localhost_zone(facts.name_spaces[0].zone):
         return _finding(
             Verdict.FINE, N_("{name} is a name for this machine only; browsers know it by themselves."), words
         )

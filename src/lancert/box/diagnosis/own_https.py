@@ -17,11 +17,12 @@ _SECONDS = 5.0
 async def check(facts: BoxFacts, host: str) -> Finding:
     """Connect to the door and compare what it shows with what is stored."""
     installed = facts.stored.usable
-    if installed is None or facts.enrolment is None:
+    if installed is None or not facts.name_spaces:
         return _finding(Verdict.NOT_TRIED, N_("Not tried, because there is no certificate yet."))
     words = {"port": str(facts.ports.https)}
     try:
-        name = stable_name(facts.enrolment.label, facts.enrolment.zone)
+        space = facts.name_spaces[0]
+        name = stable_name(space.label, space.zone)
         served = await asyncio.wait_for(_served_certificate(host, facts.ports.https, name), _SECONDS)
     except (OSError, TimeoutError):
         return _finding(

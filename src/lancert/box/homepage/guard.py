@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from lancert.box.facts import BoxFacts
+from lancert.box.facts import BoxFacts, NameSpace
 from lancert.box.homepage.exchange import Answer, Request
 from lancert.protocol.names import (
     Address,
@@ -107,16 +107,17 @@ def _is_local(address: Address | None, door: Door, facts: BoxFacts) -> bool:
 def _is_our_name(name: str, door: Door, facts: BoxFacts, machine_name: str) -> bool:
     if name == "localhost" or (machine_name and name == f"{machine_name}.local"):
         return True
-    if facts.enrolment is None:
-        return False
-    zone, label = facts.enrolment.zone, facts.enrolment.label
-    match parse_box_name(name, zone):
+    return any(_is_in(space, name, door, facts) for space in facts.name_spaces)
+
+
+def _is_in(space: NameSpace, name: str, door: Door, facts: BoxFacts) -> bool:
+    match parse_box_name(name, space.zone):
         case StableName(label=written):
-            return written == label
+            return written == space.label
         case AddressName(address=address, label=written):
             # Loopback passes below localhost only: 127-0-0-1 of a real zone would be a name for somebody else's page.
-            answered = ranges_for_zone(zone, shared=True, link_local=True).allow(address)
-            return written == label and answered and _is_local(address, door, facts)
+            answered = ranges_for_zone(space.zone, shared=True, link_local=True).allow(address)
+            return written == space.label and answered and _is_local(address, door, facts)
         case None:
             return False
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-
-from lancert.box.facts import Server
 from tests.peers.authority import Key, Signer, make_issuing, make_leaf, make_root, make_server, new_key, server_file
 from tests.peers.https import HttpsPeer
+
+from lancert.box.facts import Server
 
 
 @pytest.fixture(autouse=True)

@@ -1,17 +1,18 @@
 """Which addresses a box tells, in which order, and the URLs made of them."""
 
 from ipaddress import ip_address
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.box.given import ENROLMENT, LABEL, a_box
 
 from lancert.box import network
 from lancert.box.facts import Ports
 from lancert.box.network import sort_addresses
 from lancert.box.urls import http_url, https_url, https_urls, stable_url
 from lancert.protocol.names import Address, Zone, address_ranges, parse_box_name
-from tests.box.given import ENROLMENT, LABEL, a_box
 
 
 def _sorted(found: str, routes: str = "") -> str:
@@ -40,10 +41,10 @@ def test_the_address_of_the_default_route_comes_first(found: str, routes: str, e
 
 
 @given(st.lists(st.ip_addresses(), unique=True, max_size=8), st.lists(st.ip_addresses(), max_size=2), st.randoms())
-def test_the_order_does_not_depend_on_the_system(found: list[Address], routes: list[Address], chance: object) -> None:
+def test_the_order_does_not_depend_on_the_system(found: list[Address], routes: list[Address], chance: Random) -> None:
     """The URL does not change because the system lists its interfaces in another order."""
     ordered = sort_addresses(found, routes)
-    chance.shuffle(found)  # type: ignore[attr-defined]
+    chance.shuffle(found)
 
     assert sort_addresses(found, routes) == ordered
     assert set(ordered) == set(found)

@@ -7,10 +7,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from itertools import repeat
 from pathlib import Path
 
 import pytest
+from tests.box.conftest import Authority
+from tests.peers.authority import DAY, TODAY, Signer, make_issuing, make_leaf, make_root, make_server, pem, server_file
+from tests.peers.https import Behaviour, Close, Hang, HttpsPeer, Raw, Reply, Reset
+from tests.peers.proxy import ConnectProxy
 
 from lancert.box.client import Client, Hop, Limits, Unreachable, look_up
 from lancert.box.connecting import ConnectRefused, connect, fetch_root
@@ -20,10 +25,6 @@ from lancert.box.folder import Folder
 from lancert.kit.clock import SystemClock
 from lancert.protocol import problems
 from lancert.protocol.messages import ANSWER_LIMIT
-from tests.box.conftest import Authority
-from tests.peers.authority import DAY, TODAY, Signer, make_issuing, make_leaf, make_root, make_server, pem, server_file
-from tests.peers.https import Behaviour, Close, Hang, HttpsPeer, Raw, Reply, Reset
-from tests.peers.proxy import ConnectProxy
 
 QUICK = Limits(connect=0.5, handshake=0.5, whole=1.0)
 
@@ -49,8 +50,12 @@ def test_one_request_goes_to_the_service_and_its_answer_comes_back(
     peer: HttpsPeer, server: Server, authority: Authority
 ) -> None:
     """M3: what is sent arrives as it is, what comes back is handed on with what the plan needs."""
-    headers = {"retry-after": "7", "date": "Fri, 20 Nov 2026 09:30:00 GMT", "content-type": "Application/JSON; charset=x"}
-    peer.answer = lambda request: Reply(status=429, body=b'{"b": 2}', media_type=None, headers=headers)
+    headers = {
+        "retry-after": "7",
+        "date": "Fri, 20 Nov 2026 09:30:00 GMT",
+        "content-type": "Application/JSON; charset=x",
+    }
+    peer.always(Reply(status=429, body=b'{"b": 2}', media_type=None, headers=headers))
     answered = _ask(server, authority)
     (request,) = peer.requests
 
@@ -66,14 +71,20 @@ def test_one_request_goes_to_the_service_and_its_answer_comes_back(
 
 @pytest.mark.parametrize(
     "date",
-    ["", "yesterday", "Fri, 20 Nov 2026 09:30:00", "Mon, 01 Jan 2024 00:00:00 +999999999999999999", "٣",
-     "Mon, 99999999999999999999 Jan 2024 00:00:00 GMT"],
-)  # fmt: skip
+    [
+        "",
+        "yesterday",
+        "Fri, 20 Nov 2026 09:30:00",
+        "Mon, 01 Jan 2024 00:00:00 +999999999999999999",
+        "٣",
+        "Mon, 99999999999999999999 Jan 2024 00:00:00 GMT",
+    ],
+)
 def test_a_date_that_makes_no_sense_does_not_count(
     peer: HttpsPeer, server: Server, authority: Authority, date: str
 ) -> None:
     """F-31: an answer with a strange Date is read all the same."""
-    peer.answer = lambda request: Reply(headers={"date": date})
+    peer.always(Reply(headers={"date": date}))
 
     assert _ask(server, authority).status == 200
 
@@ -88,7 +99,7 @@ def test_the_largest_answer_is_read(peer: HttpsPeer, server: Server, authority: 
         Reply(body=[content]),
     ]
     for reply in replies:
-        peer.answer = lambda request, reply=reply: reply  # type: ignore[misc]
+        peer.always(reply)
         assert _ask(server, authority).body == content
 
 
@@ -121,12 +132,22 @@ except Unreachable as failed:
 def test_a_name_server_that_cannot_be_reached_is_named(tool: Callable[[str], str]) -> None:
     """F-26: when no packet reaches the name server, that is the cause, and not a mistyped name."""
     ended = subprocess.run(
-        [tool("strace"), "-f", "-o", "/dev/null", "-e", "inject=connect:error=ENETUNREACH", sys.executable, "-c", _LOOK_UP],
+        [
+            tool("strace"),
+            "-f",
+            "-o",
+            "/dev/null",
+            "-e",
+            "inject=connect:error=ENETUNREACH",
+            sys.executable,
+            "-c",
+            _LOOK_UP,
+        ],
         capture_output=True,
         timeout=60,
         check=False,
         text=True,
-    )  # fmt: skip
+    )
 
     assert ended.stdout.split() == ["name-server-down", "lookup"], ended.stderr
 
@@ -196,7 +217,7 @@ def test_an_exchange_that_breaks_off_is_named(
     peer: HttpsPeer, server: Server, authority: Authority, behaviour: Behaviour, cause: str
 ) -> None:
     """F-28, F-31: silence, a cut at any place and what is not HTTP: nothing is accepted in part."""
-    peer.answer = lambda request: behaviour
+    peer.always(behaviour)
 
     assert _failure(server, authority) == (cause, Hop.HTTP)
 
@@ -205,11 +226,12 @@ def test_an_answer_cut_anywhere_is_never_taken_for_a_whole_one(
     peer: HttpsPeer, server: Server, authority: Authority
 ) -> None:
     """F-28: cut after every seventh byte, the answer is refused; whole, it is read."""
-    whole = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 34\r\n\r\n{"chain": "0123456789abcdefghijk"}'
+    body = b'{"chain": "0123456789abcdefghijk"}'
+    whole = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 34\r\n\r\n" + body
     for cut in range(0, len(whole), 7):
-        peer.answer = lambda request, cut=cut: Raw(whole[:cut])  # type: ignore[misc]
+        peer.always(Raw(whole[:cut]))
         assert _failure(server, authority) == ("broken-off", Hop.HTTP), cut
-    peer.answer = lambda request: Raw(whole)
+    peer.always(Raw(whole))
 
     assert len(_ask(server, authority).body) == 34
 
@@ -248,11 +270,11 @@ def test_a_server_of_another_root_or_name_is_not_trusted(
     ids=["server not yet valid", "server expired", "everything expired", "nothing valid yet"],
 )
 def test_a_wrong_clock_is_told_from_a_wrong_server(
-    peer: HttpsPeer, server: Server, tmp_path: Path, leaf: object, root: object, cause: str
+    peer: HttpsPeer, server: Server, tmp_path: Path, leaf: datetime, root: datetime, cause: str
 ) -> None:
     """F-20: certificates that are all from another time mean that it is this system's clock that is wrong."""
-    signer = make_root(not_before=root)  # type: ignore[arg-type]
-    own = make_server(signer, ["service.localhost"], not_before=leaf)  # type: ignore[arg-type]
+    signer = make_root(not_before=root)
+    own = make_server(signer, ["service.localhost"], not_before=leaf)
     peer.show(server_file(tmp_path / "wrong.pem", own))
 
     assert _failure(server, Authority(root=signer, issuing=signer)) == (cause, Hop.TLS)
@@ -285,12 +307,14 @@ def _endless() -> Iterable[bytes]:
 HOSTILE: dict[str, Reply] = {
     "without end": Reply(body=_endless()),
     "1 GB told": Reply(body=_endless(), headers={"content-length": str(10**9)}),
-    "chunks without end": Reply(body=repeat(b"10000\r\n" + b"x" * 65_536 + b"\r\n"), headers={"transfer-encoding": "chunked"}),
+    "chunks without end": Reply(
+        body=repeat(b"10000\r\n" + b"x" * 65_536 + b"\r\n"), headers={"transfer-encoding": "chunked"}
+    ),
     "one byte too many": Reply(body=b"x" * (ANSWER_LIMIT + 1)),
     "gzip bomb": Reply(body=gzip.compress(bytes(50_000_000)), headers={"content-encoding": "gzip"}),
     "deflate": Reply(body=b"x", headers={"content-encoding": "deflate"}),
     "gzip in capitals": Reply(body=gzip.compress(b"{}"), headers={"content-encoding": "GZIP"}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("reply", HOSTILE.values(), ids=HOSTILE)
@@ -298,14 +322,14 @@ def test_an_answer_larger_than_agreed_or_compressed_is_refused(
     peer: HttpsPeer, server: Server, authority: Authority, reply: Reply
 ) -> None:
     """F-31: a gigabyte or a gzip bomb takes neither memory nor time."""
-    peer.answer = lambda request: reply
+    peer.always(reply)
 
     assert _failure(server, authority, replace(QUICK, whole=10.0)) == ("unexpected", Hop.HTTP)
 
 
 def test_a_slow_drip_does_not_outlast_the_limit(peer: HttpsPeer, server: Server, authority: Authority) -> None:
     """F-25: one byte every tenth of a second is still no answer within the time for everything together."""
-    peer.answer = lambda request: Reply(body=repeat(b"x"), pause=0.1)
+    peer.always(Reply(body=repeat(b"x"), pause=0.1))
 
     assert _failure(server, authority) == ("timeout", Hop.HTTP)
 
@@ -376,9 +400,13 @@ def test_an_exception_from_the_proxy_is_respected(
 @pytest.mark.promise("M9")
 @pytest.mark.parametrize(
     "answer",
-    [b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n", b"HTTP/1.1 403 Forbidden\r\n\r\n",
-     b"hello\r\n\r\n", b""],
-)  # fmt: skip
+    [
+        b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 403 Forbidden\r\n\r\n",
+        b"hello\r\n\r\n",
+        b"",
+    ],
+)
 def test_a_proxy_that_does_not_let_through_is_named(
     authority: Authority, monkeypatch: pytest.MonkeyPatch, answer: bytes
 ) -> None:
@@ -419,7 +447,7 @@ def test_a_proxy_setting_that_makes_no_sense_is_named(
 def test_the_root_is_fetched_by_its_fingerprint(peer: HttpsPeer, server: Server, authority: Authority) -> None:
     """Among what the server offers, exactly the certificate with this fingerprint is taken."""
     another = make_root(name="Another")
-    peer.answer = lambda request: Reply(body=pem(another.certificate, authority.root.certificate))
+    peer.always(Reply(body=pem(another.certificate, authority.root.certificate)))
 
     assert asyncio.run(fetch_root(server, authority.root.fingerprint)) == authority.root.certificate
     assert [(request.method, request.path, request.body) for request in peer.requests] == [("GET", "/root.pem", b"")]
@@ -441,7 +469,7 @@ def test_a_server_without_that_root_is_refused_and_nothing_is_changed(
 ) -> None:
     """S-09: another root, a sign-in page or nothing: the box stays connected to what it was."""
     folder = Folder(tmp_path / "box")
-    peer.answer = lambda request: reply
+    peer.always(reply)
     with pytest.raises(ConnectRefused) as refused:
         asyncio.run(connect(folder, replace(server, root_fingerprint=authority.root.fingerprint), None))
 
@@ -454,7 +482,7 @@ def test_connecting_remembers_server_and_root(
 ) -> None:
     """After connecting, the server is trusted by that root and by no other."""
     folder = Folder(tmp_path / "box")
-    peer.answer = lambda request: Reply(body=pem(authority.root.certificate))
+    peer.always(Reply(body=pem(authority.root.certificate)))
     pinned = replace(server, root_fingerprint=authority.root.fingerprint)
     asyncio.run(connect(folder, pinned, None))
 
@@ -467,6 +495,6 @@ def test_a_leaf_with_that_fingerprint_is_what_was_asked_for(
     """A fingerprint names one certificate, whatever it is; what it can prove is decided by verification."""
     leaf = make_leaf(authority.root, ["a.localhost"], authority.issuing.key.public_key())
     signer = Signer(certificate=leaf, key=authority.issuing.key)
-    peer.answer = lambda request: Reply(body=pem(leaf))
+    peer.always(Reply(body=pem(leaf)))
 
     assert asyncio.run(fetch_root(server, signer.fingerprint)) == leaf

@@ -4,23 +4,14 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from itertools import count
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import count, islice
 from typing import Any
 
 import pytest
 from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
-
-from lancert.box.conversation import Answered, Ask, Loaded, NotLoaded, Wish, load, problem_of
-from lancert.box.facts import Enrolment
-from lancert.box.keys import signing_request
-from lancert.kit.clock import to_text
-from lancert.protocol import problems
-from lancert.protocol.messages import Counter, EnrolmentRequest, Kind, decode
-from lancert.protocol.names import Zone, certificate_names
-from lancert.protocol.problems import Criterion, Occurrence
 from tests.box.conftest import Authority
 from tests.box.given import CREDENTIAL, ENROLMENT, NAMES, OTHER_LABEL, SERVER
 from tests.peers.authority import (
@@ -36,6 +27,18 @@ from tests.peers.authority import (
     pem,
     public_der,
 )
+
+from lancert.box.conversation import Answered, Ask, Loaded, NotLoaded, Wish, load, problem_of
+from lancert.box.facts import Enrolment
+from lancert.box.keys import signing_request
+from lancert.kit.clock import to_text
+from lancert.protocol import problems
+from lancert.protocol.messages import Counter, EnrolmentRequest, Kind, decode
+from lancert.protocol.names import Zone, certificate_names
+from lancert.protocol.problems import Criterion, Occurrence
+
+# Turned bits make certificates that a later version of the library will refuse by itself; until then it warns.
+pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 
 JSON_TYPE, PROBLEM_TYPE, HTML = "application/json", "application/problem+json", "text/html"
 ENROLLED = Answered(
@@ -81,9 +84,7 @@ class World:
 
     def answer(self, *chain: x509.Certificate, **changed: Any) -> Answered:
         """Give the answer of a good service."""
-        return Answered(
-            status=200, media_type=JSON_TYPE, body=json.dumps(self.document(*chain, **changed)).encode()
-        )
+        return Answered(status=200, media_type=JSON_TYPE, body=json.dumps(self.document(*chain, **changed)).encode())
 
 
 @pytest.fixture(scope="session")
@@ -284,9 +285,7 @@ STATUSES: list[tuple[str, Answered, str, str | None]] = [
 
 
 @pytest.mark.promise("M15", "M16")
-@pytest.mark.parametrize(
-    ("answered", "code", "cause"), [row[1:] for row in STATUSES], ids=[row[0] for row in STATUSES]
-)
+@pytest.mark.parametrize(("answered", "code", "cause"), [row[1:] for row in STATUSES], ids=[row[0] for row in STATUSES])
 def test_every_other_answer_has_its_code_and_its_cause(
     world: World, answered: Answered, code: str, cause: str | None
 ) -> None:
@@ -319,9 +318,7 @@ def test_each_criterion_of_a_refusal_is_told(world: World, criterion: Criterion)
 @pytest.mark.promise("M17")
 def test_all_criteria_of_a_refusal_are_told_and_new_ones_are_no_obstacle(world: World) -> None:
     """All unmet criteria at once; one that only a newer version knows leaves the others readable."""
-    _, result = _talk(
-        world.wish(), _refusal("database-not-production", "of-the-future", "no-iot-box-line")
-    )
+    _, result = _talk(world.wish(), _refusal("database-not-production", "of-the-future", "no-iot-box-line"))
 
     assert isinstance(result, NotLoaded)
     assert [reason.criterion.value for reason in result.problem.reasons] == [
@@ -396,9 +393,12 @@ DOCUMENTS: dict[str, Callable[[dict[str, Any], World], Any]] = {
     "NUL after": lambda good, world: {**good, "chain": good["chain"] + "\0"},
     "33 KiB": lambda good, world: {**good, "chain": good["chain"] + "\n" * 33_000},
     "half a character": lambda good, world: {**good, "chain": good["chain"] + "\ud800"},
-    "the 99th of a month": lambda good, world: {**good, "renewal": {**good["renewal"], "start": "2026-99-99T99:99:99Z"}},
+    "the 99th of a month": lambda good, world: {
+        **good,
+        "renewal": {**good["renewal"], "start": "2026-99-99T99:99:99Z"},
+    },
     "a number for a moment": lambda good, world: {**good, "renewal": {"start": 1, "end": 2}},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("spoil", DOCUMENTS.values(), ids=DOCUMENTS)
@@ -434,14 +434,10 @@ def test_the_time_of_a_proven_server_counts_more_than_a_wrong_clock(world: World
     assert isinstance(result, Loaded)
 
 
-@pytest.mark.parametrize("server_time", [datetime.min, datetime.max])
+@pytest.mark.parametrize("server_time", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)])
 @pytest.mark.parametrize("hours", [-23, 0, 23])
-def test_a_server_time_at_the_end_of_all_days_breaks_nothing(
-    world: World, server_time: datetime, hours: int
-) -> None:
+def test_a_server_time_at_the_end_of_all_days_breaks_nothing(world: World, server_time: datetime, hours: int) -> None:
     """F-31: an absurd Date makes the certificate unusable, and nothing worse."""
-    from datetime import timezone
-
     moment = server_time.replace(tzinfo=timezone(timedelta(hours=hours)))
     _, result = _talk(world.wish(), replace(world.answer(), server_time=moment))
 
@@ -495,13 +491,9 @@ def _spoil_bytes(content: bytes, chance: random.Random) -> bytes:
 
 
 def test_thousands_of_hostile_answers_install_nothing_that_is_not_ours(world: World) -> None:
-    """F-31, G5: of ten thousand spoilt answers, what is taken has our key, our names and our root, and nothing breaks."""
-    chance = random.Random(31)
-    tried, taken = 0, 0
-    for body in _mutations(world, chance):
-        tried += 1
-        if tried > 10_000:
-            break
+    """F-31, G5: of ten thousand spoilt answers, what is taken has our key, our names and our root."""
+    taken = 0
+    for body in islice(_mutations(world, random.Random(31)), 10_000):
         _, result = _talk(world.wish(), Answered(status=200, media_type=JSON_TYPE, body=body))
         if isinstance(result, Loaded):
             taken += 1

@@ -34,12 +34,38 @@ def test_a_server_is_read_as_people_type_it(text: str, url: str, host: str, port
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "https://", "https:///", "ftp://a.example", "https://a.example/path", "https://a.example?x=1",
-     "https://a.example#x", "https://user@a.example", "https://user:pw@a.example", "https://:pw@a.example", "a b",
-     "https://a.example:port", "https://a.example:99999", "https://a.example:0", "https://a.example:-1", "ä.example",
-     "https://[fe80::1%25eth0]", "https://[fd12::1", "https://<b>", "https://a\x00b", "https://a\x7fb", "https://a;b",
-     "https://" + "a" * 254, "javascript:alert(1)", "https://a_b.example", "https://a,b", "https://a!b", "https://*"],
-)  # fmt: skip
+    [
+        "",
+        " ",
+        "https://",
+        "https:///",
+        "ftp://a.example",
+        "https://a.example/path",
+        "https://a.example?x=1",
+        "https://a.example#x",
+        "https://user@a.example",
+        "https://user:pw@a.example",
+        "https://:pw@a.example",
+        "a b",
+        "https://a.example:port",
+        "https://a.example:99999",
+        "https://a.example:0",
+        "https://a.example:-1",
+        "ä.example",
+        "https://[fe80::1%25eth0]",
+        "https://[fd12::1",
+        "https://<b>",
+        "https://a\x00b",
+        "https://a\x7fb",
+        "https://a;b",
+        "https://" + "a" * 254,
+        "javascript:alert(1)",
+        "https://a_b.example",
+        "https://a,b",
+        "https://a!b",
+        "https://*",
+    ],
+)
 def test_what_is_no_server_is_refused_with_how_one_is_written(text: str) -> None:
     """S-19: the person who typed it reads the right form; no path, no password, no strange sign."""
     with pytest.raises(NotAServer, match="https://host"):

@@ -8,14 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from lancert.box.facts import Enrolment, LastTry, Outcome, Ports, Server
-from lancert.box.folder import Folder
-from lancert.kit.files import write_private
-from lancert.protocol import problems
-from lancert.protocol.credential import Credential
-from lancert.protocol.names import DEMO_ZONE
-from lancert.protocol.problems import Occurrence
 from tests.box.given import (
     CONTRACT,
     CREDENTIAL,
@@ -30,6 +22,14 @@ from tests.box.given import (
     failed,
 )
 from tests.peers.authority import make_root
+
+from lancert.box.facts import Enrolment, LastTry, Outcome, Ports, Server
+from lancert.box.folder import Folder
+from lancert.kit.files import write_private
+from lancert.protocol import problems
+from lancert.protocol.credential import Credential
+from lancert.protocol.names import DEMO_ZONE
+from lancert.protocol.problems import Occurrence
 
 FILES = (
     "server.json",
@@ -228,9 +228,14 @@ GOOD: dict[str, dict[str, Any]] = {
         "outcome": "failed",
         "failures": 1,
         "next_at": None,
-        "problem": {"code": "ERR_IOT_HTTPS_LOAD_REQUEST_STATUS", "cause": None, "facts": {"status": "404"}, "reasons": []},
+        "problem": {
+            "code": "ERR_IOT_HTTPS_LOAD_REQUEST_STATUS",
+            "cause": None,
+            "facts": {"status": "404"},
+            "reasons": [],
+        },
     },
-}  # fmt: skip
+}
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
@@ -285,9 +290,7 @@ def test_a_value_that_makes_no_sense_counts_as_absent(folder: Folder, name: str,
 )
 def test_a_problem_this_version_does_not_know_is_forgotten(folder: Folder, problem: dict[str, Any]) -> None:
     """After going back to an older version the homepage shows no row that is not in its catalogue."""
-    write_private(
-        folder.path / "last-try.json", json.dumps({**GOOD["last-try.json"], "problem": problem}).encode()
-    )
+    write_private(folder.path / "last-try.json", json.dumps({**GOOD["last-try.json"], "problem": problem}).encode())
 
     assert folder.last_try() is None
 

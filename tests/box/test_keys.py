@@ -13,7 +13,9 @@ from lancert.box.keys import identity_key, pending_key, signing_request
 from lancert.protocol.signatures import identity_of
 
 
-def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | Ed25519PrivateKey, password: bytes | None = None) -> bytes:
+def _pem(
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | Ed25519PrivateKey, password: bytes | None = None
+) -> bytes:
     protection: serialization.KeySerializationEncryption = (
         serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
     )

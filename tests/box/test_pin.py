@@ -7,10 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.box.given import NOW
 
 from lancert.box.pin import PinDoor, PinVerdict, exists, new_pin, shown
 from lancert.kit.clock import SettableClock
-from tests.box.given import NOW
 
 RIGHT, WRONG, TOO_MANY = PinVerdict.RIGHT, PinVerdict.WRONG, PinVerdict.TOO_MANY
 
@@ -143,7 +143,9 @@ def test_the_pin_itself_is_nowhere_on_the_disk(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"salt": 1, "hash": 2}', b'{"salt": "x", "hash": "y"}', b"x" * 2000])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[]", b'{"salt": 1, "hash": 2}', b'{"salt": "x", "hash": "y"}', b"x" * 2000]
+)
 def test_a_damaged_pin_file_opens_to_nobody(path: Path, clock: SettableClock, content: bytes) -> None:
     """A PIN that cannot be checked counts as none: a new one is made at the next start."""
     pin = new_pin(path)

@@ -6,6 +6,21 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.box.given import (
+    CONTRACT,
+    DATABASE,
+    DAY,
+    HOUR,
+    MINUTE,
+    NOW,
+    OTHER_LABEL,
+    REFUSED,
+    SECOND,
+    UNREACHABLE,
+    a_box,
+    failed,
+    installed,
+)
 
 from lancert.box.facts import BoxFacts, LastTry, Outcome
 from lancert.box.plan import (
@@ -24,21 +39,6 @@ from lancert.kit.backoff import retry_after, wait_after
 from lancert.protocol import problems
 from lancert.protocol.credential import Credential
 from lancert.protocol.names import DEMO_ZONE, certificate_names
-from tests.box.given import (
-    CONTRACT,
-    DATABASE,
-    DAY,
-    HOUR,
-    MINUTE,
-    NOW,
-    OTHER_LABEL,
-    REFUSED,
-    SECOND,
-    UNREACHABLE,
-    a_box,
-    failed,
-    installed,
-)
 
 FRESH = installed()
 DUE = installed(not_before=NOW - 31 * DAY)
@@ -53,7 +53,11 @@ STEPS: list[tuple[str, BoxFacts, Step]] = [
     ("first start", a_box(enrolment=None), Load("there is no certificate yet")),
     ("no certificate", a_box(), Load("there is no certificate yet")),
     ("damaged", a_box(damage="damaged"), Load("the stored certificate cannot be read")),
-    ("damaged, an older one serves", a_box(stored=FRESH, damage="damaged"), Load("the stored certificate cannot be read")),
+    (
+        "damaged, an older one serves",
+        a_box(stored=FRESH, damage="damaged"),
+        Load("the stored certificate cannot be read"),
+    ),
     ("another server", a_box(stored=FRESH, enrolment=None), Load("the server or the credential changed")),
     (
         "another name space",
@@ -98,7 +102,7 @@ STEPS: list[tuple[str, BoxFacts, Step]] = [
         ),
         Wait(until=NOW + 5 * MINUTE, because="the certificate is due for renewal"),
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.promise("M2", "M11")
@@ -130,16 +134,16 @@ def test_renewal_begins_with_the_window_or_with_the_last_part_of_life(
 ) -> None:
     """F-39b: the service's window when it makes sense, else a third of the life left, or half of a short one."""
     start = NOW - DAY
-    certificate = installed(
-        not_before=start, life=life, renewal=(start + life * window[0], start + life * window[1])
-    )
+    certificate = installed(not_before=start, life=life, renewal=(start + life * window[0], start + life * window[1]))
 
     assert abs(renewal_begins(certificate) - (start + life * begins)) <= SECOND
 
 
 @given(
     life=st.timedeltas(min_value=MINUTE, max_value=400 * DAY),
-    window=st.tuples(st.datetimes(), st.datetimes()).map(lambda both: tuple(m.replace(tzinfo=NOW.tzinfo) for m in both)),
+    window=st.tuples(st.datetimes(), st.datetimes()).map(
+        lambda both: tuple(m.replace(tzinfo=NOW.tzinfo) for m in both)
+    ),
 )
 def test_renewal_always_begins_within_the_life(life: timedelta, window: tuple[datetime, datetime]) -> None:
     """F-39b: no window, however wrong, puts the renewal before the certificate's life or after it."""
@@ -201,10 +205,10 @@ def test_no_two_tries_within_a_minute_however_often_the_homepage_is_opened(
     assert all(later - earlier >= BETWEEN_ASKED_TRIES for earlier, later in zip([NOW, *tries], tries, strict=False))
 
 
-@given(now=st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2099, 1, 1)), asked=st.booleans())  # noqa: DTZ001
-def test_every_clock_leads_to_a_step(now: datetime, asked: bool) -> None:
-    """F-20, F-21: in 1970 or twenty years ahead, the box knows what to do next."""
-    moment = now.replace(tzinfo=NOW.tzinfo)
+@given(away=st.timedeltas(min_value=-56 * 365 * DAY, max_value=70 * 365 * DAY), asked=st.booleans())
+def test_every_clock_leads_to_a_step(away: timedelta, asked: bool) -> None:
+    """F-20, F-21: in 1970 or decades ahead, the box knows what to do next."""
+    moment = NOW + away
     step = next_step(a_box(stored=FRESH, last_try=failed(), was_asked=asked), moment)
 
     assert isinstance(step, Load) or (isinstance(step, Wait) and step.until > moment)
@@ -216,14 +220,18 @@ WRONG = [
     ("well", a_box(stored=FRESH), []),
     ("not connected", a_box(server=None, credential=Credential(), damage="damaged"), ["CHECK_NO_SERVER"]),
     ("damaged", a_box(damage="key-mismatch"), ["CHECK_CERT_READ_EXCEPTION"]),
-    ("damaged, unreachable", a_box(damage="damaged", last_try=failed()), ["CHECK_CERT_READ_EXCEPTION", "LOAD_REQUEST_EXCEPTION"]),
+    (
+        "damaged, unreachable",
+        a_box(damage="damaged", last_try=failed()),
+        ["CHECK_CERT_READ_EXCEPTION", "LOAD_REQUEST_EXCEPTION"],
+    ),
     ("no credential", a_box(credential=Credential()), ["LOAD_NO_CREDENTIAL"]),
     ("no credential any more", a_box(credential=Credential(), last_try=failed()), ["LOAD_NO_CREDENTIAL"]),
     ("unreachable", a_box(last_try=failed()), ["LOAD_REQUEST_EXCEPTION"]),
     ("refused", a_box(last_try=failed(problem=REFUSED)), ["LOAD_REQUEST_NO_RESULT"]),
     ("healed", a_box(stored=FRESH, last_try=LastTry(at=NOW, outcome=Outcome.INSTALLED)), []),
     ("never tried", a_box(), []),
-]  # fmt: skip
+]
 
 
 @pytest.mark.promise("M12", "M13", "M14", "M15", "M17")

@@ -121,11 +121,11 @@ class Service:
         self.program, self.facts = again.program, again.facts
 
 
-def start_service(folder: Path, *, https_port: int = 0, dns_port: int = 0) -> Service:
+def start_service(folder: Path, *, https_port: int = 0, dns_port: int = 0, zone: str = "lancert.localhost") -> Service:
     """Start a service and wait until it is ready."""
     program = Program(
         folder.with_suffix(".out"),
-        *("service", "run", "--folder", str(folder)),
+        *("service", "run", "--folder", str(folder), "--zone", zone),
         *("--https-port", str(https_port), "--http-port", "0", "--dns-port", str(dns_port)),
     )
     ready = folder / "service.json"

@@ -11,7 +11,7 @@ from lancert.kit.clock import SettableClock, SystemClock, from_text, to_text
 START = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 
-@given(st.datetimes(min_value=datetime(1000, 1, 1), timezones=st.just(UTC)))
+@given(st.datetimes(timezones=st.just(UTC)).filter(lambda moment: moment.year >= 1000))
 def test_a_moment_comes_back_to_the_second(moment: datetime) -> None:
     """What is written is read again, without the fraction."""
     assert from_text(to_text(moment)) == moment.replace(microsecond=0)

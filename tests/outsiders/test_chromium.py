@@ -222,7 +222,11 @@ def test_the_stop_gap_is_trusted_by_nobody(browser: Browser, new_box: NewBox) ->
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("google.com", "ERR_CERT_INVALID"), ("www.iot.example.com", None), ("iot.example.com.example.net", "ERR_CERT_INVALID")],
+    [
+        ("google.com", "ERR_CERT_INVALID"),
+        ("www.iot.example.com", None),
+        ("iot.example.com.example.net", "ERR_CERT_INVALID"),
+    ],
 )
 def test_what_a_thief_of_the_issuing_key_can_show_to_chromium(
     chromium: Start,
@@ -271,7 +275,7 @@ def test_everything_behind_the_cogs_is_a_click_away(visit: Visit, secure: Box) -
 def test_an_owner_connects_and_changes_the_credential_in_the_browser(
     visit: Visit, service: Service, new_box: NewBox, scripts: bool
 ) -> None:
-    """From a new IoT system to the lock, and to another database, by nothing but clicks; a wrong PIN changes nothing."""
+    """From a new IoT system to the lock, and to another database, by clicks alone; a wrong PIN changes nothing."""
     first, second = service.shop(), service.shop()
     box = new_box().start()
     pin = box.pin()

@@ -88,6 +88,10 @@ class HttpsPeer:
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
 
+    def always(self, behaviour: Behaviour) -> None:
+        """Answer every request in the same way from now on."""
+        self.answer = lambda request: behaviour
+
     def show(self, certificate: Path) -> None:
         """Serve another certificate from the next connection on."""
         self._context = _context(certificate)

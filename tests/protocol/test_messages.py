@@ -5,6 +5,7 @@ import json
 import re
 import types
 import typing
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -59,8 +60,9 @@ def _values(kind: Any, rules: tuple[Any, ...] = ()) -> st.SearchStrategy[Any]:
         return st.lists(_values(typing.get_args(kind)[0]), max_size=min(4, *(rule.most for rule in rules)))
     if origin is dict:
         return st.dictionaries(st.text(min_size=1, max_size=64), st.text(max_size=200), max_size=3)
-    if dataclasses.is_dataclass(kind):
-        return st.builds(kind, **{name: _values(shape) for name, (shape, _) in shape_of(kind).items()})
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        made: Callable[..., Any] = kind
+        return st.builds(made, **{name: _values(shape) for name, (shape, _) in shape_of(kind).items()})
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return st.sampled_from(kind)
     (rule,) = rules
@@ -156,7 +158,13 @@ def test_what_is_not_the_message_is_refused_and_the_place_is_named(body: bytes, 
 )
 def test_lists_and_objects_within_are_held_to_their_rules(report: dict[str, object], field: str) -> None:
     """The place inside a list is named by its number."""
-    good = {"counter": {"boot": 1, "count": 1}, "version": "1", "addresses": [], "certificate": None, "problems": []}
+    good: dict[str, object] = {
+        "counter": {"boot": 1, "count": 1},
+        "version": "1",
+        "addresses": [],
+        "certificate": None,
+        "problems": [],
+    }
     assert decode(ReportRequest, json.dumps(good).encode()).certificate is None
 
     with pytest.raises(NotAMessage) as refused:
@@ -166,8 +174,9 @@ def test_lists_and_objects_within_are_held_to_their_rules(report: dict[str, obje
 
 
 @pytest.mark.parametrize(
-    "facts", [[], None, {"a": 1}, {"a": None}, {"": "x"}, {"a" * 65: "x"}, {"a": "x" * 201}, {str(n): "" for n in range(17)}]
-)  # fmt: skip
+    "facts",
+    [[], None, {"a": 1}, {"a": None}, {"": "x"}, {"a" * 65: "x"}, {"a": "x" * 201}, {str(n): "" for n in range(17)}],
+)
 def test_the_facts_of_a_reason_are_texts(facts: object) -> None:
     """At most sixteen short texts, so that no sentence is flooded."""
     reason = {"criterion": "no-seat-left", "facts": facts, "meaning": "x", "remedy": "y"}

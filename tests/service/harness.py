@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -105,6 +106,8 @@ class SmallBox:
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     boot: int = 1
     count: int = 0
+    id: str = ""
+    label: str = ""
 
     @property
     def identity(self) -> Identity:
@@ -168,18 +171,29 @@ class RunningService:
     folder: Path
     clock: SettableClock
     client: httpx2.Client
+    stop: Callable[[], None]
 
     def box(self) -> SmallBox:
         """A box that has never been here."""
         return SmallBox(client=self.client, authority=self.client.base_url.netloc.decode())
+
+    def enrolled(self, credentials: Credentials | None = None) -> "SmallBox":
+        """A box that is enrolled, with a customer of its own if none is named."""
+        box = self.box()
+        answer = box.enrol(credentials or self.customer())
+        assert answer.status_code == 200, answer.text
+        box.label = answer.json()["label"]
+        box.id = answer.json()["box"]
+        return box
 
     def change(self, work: Callable[[Connection], Any]) -> Any:
         """Change or read the directory as a command beside the service does."""
         with transaction(self.folder) as connection:
             return work(connection)
 
-    def customer(self, name: str = "shop", **other: Any) -> Credentials:
-        """Add a customer."""
+    def customer(self, **other: Any) -> Credentials:
+        """Add a customer of its own."""
+        name = f"shop-{uuid4().hex[:12]}"
         made = self.change(lambda connection: add_customer(connection, name, **other))
         assert isinstance(made, Credentials)
         return made
@@ -189,6 +203,14 @@ def settings_for(folder: Path, **other: Any) -> ServiceSettings:
     """The settings of a small service on free ports of loopback."""
     ports = {"https_port": 0, "http_port": 0, "dns_port": 0}
     return ServiceSettings(folder=folder, host="127.0.0.1", **{**ports, **other})
+
+
+def client_of(folder: Path, ready: Ready) -> httpx2.Client:
+    """A client that trusts the root of this service alone."""
+    context = ssl.create_default_context(cafile=str(folder / ready.root_file))
+    # Loopback is where the service is, without asking any DNS; its name is looked at by other tests.
+    context.check_hostname = False
+    return httpx2.Client(base_url=f"https://127.0.0.1:{ready.https_port}", verify=context, trust_env=False, timeout=20)
 
 
 class ServiceThread:
@@ -252,8 +274,3 @@ def problem(response: httpx2.Response, status: int, name: str) -> dict[str, Any]
     assert document["type"] == f"urn:lancert:problem:{name}", document
     assert document["status"] == status
     return document
-
-
-def days(number: float) -> timedelta:
-    """So many days."""
-    return timedelta(days=number)

@@ -240,7 +240,13 @@ class Agent:
                 return  # the settings changed meanwhile: this answer belongs to the old ones
             last = self._installed(result) if isinstance(result, Loaded) else self._not_loaded(result)
         except Unreachable as error:
-            log.warning("the server could not be reached", cause=error.cause, hop=error.hop, detail=str(error))
+            log.warning(
+                "the server could not be reached",
+                cause=error.cause,
+                hop=error.hop,
+                detail=str(error),
+                reference=error.reference,
+            )
             last = self._failed(unreachable(error, server))
         except OSError as error:
             reference = log.exception("the certificate could not be stored", detail=str(error))

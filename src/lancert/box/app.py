@@ -79,8 +79,9 @@ async def run(settings: BoxSettings, started: Callable[[Started], None]) -> None
         await listener.start(http, https)
         folder.listens(ports)
         log.info("the homepage is served", http_port=ports.http, https_port=ports.https)
+        stop = _stop_signals()
         started(Started(ports=ports, addresses=agent.facts().addresses, new_pin=first_pin))
-        await _until_told_to_stop(agent)
+        await _work_until(stop, agent)
         log.info("stopping")
         await listener.stop()
 
@@ -103,7 +104,8 @@ def _write_logs(folder: Folder, *, to_stderr: bool) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-async def _until_told_to_stop(agent: Agent) -> None:
+def _stop_signals() -> asyncio.Event:
+    """Give what is set when the process is told to stop; from here on a signal ends nothing abruptly."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -111,6 +113,10 @@ async def _until_told_to_stop(agent: Agent) -> None:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows has no signal handlers in its loop
             signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(stop.set))
+    return stop
+
+
+async def _work_until(stop: asyncio.Event, agent: Agent) -> None:
     working = asyncio.create_task(agent.run())
     try:
         await stop.wait()

@@ -7,6 +7,7 @@ the configured roots or those of the operating system, and the host name; there 
 """
 
 import asyncio
+import secrets
 import socket
 import ssl
 from base64 import b64encode
@@ -39,12 +40,16 @@ class Hop(StrEnum):
 
 
 class Unreachable(Exception):
-    """The server could not be reached: ``cause`` as in ERR_IOT_HTTPS_LOAD_REQUEST_EXCEPTION, the text for the log."""
+    """The server could not be reached: ``cause`` as in ERR_IOT_HTTPS_LOAD_REQUEST_EXCEPTION, the text for the log.
+
+    ``reference`` is what a page may show and the log holds beside the text.
+    """
 
     def __init__(self, cause: str, hop: Hop, detail: str) -> None:
         super().__init__(detail)
         self.cause = cause
         self.hop = hop
+        self.reference = secrets.token_hex(4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +143,9 @@ class Client:
                 failed.__cause__ = error
             except ConnectionRefusedError as error:
                 failed = failed or Unreachable("refused", Hop.CONNECT, str(error))
+            except ConnectionError as error:
+                # Taken and cut at once: somebody is there, so it is no question of the way.
+                failed = failed or Unreachable("broken-off", Hop.CONNECT, str(error))
             except OSError as error:
                 failed = failed or Unreachable("no-route", Hop.CONNECT, str(error))
         assert failed is not None

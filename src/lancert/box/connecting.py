@@ -41,7 +41,13 @@ async def connect(
         try:
             trusted = [await fetch_root(server, server.root_fingerprint)]
         except Unreachable as error:
-            log.warning("the root could not be fetched", cause=error.cause, hop=error.hop, detail=str(error))
+            log.warning(
+                "the root could not be fetched",
+                cause=error.cause,
+                hop=error.hop,
+                detail=str(error),
+                reference=error.reference,
+            )
             raise ConnectRefused(unreachable(error, server)) from error
     folder.connect(server, trusted)
     if credential is not None:
@@ -88,4 +94,8 @@ def credential_of(token: ConnectionToken) -> Credential:
 
 def unreachable(error: Unreachable, server: Server) -> Occurrence:
     """Give the problem that belongs to a server that could not be reached."""
-    return Occurrence(problem=problems.LOAD_REQUEST_EXCEPTION, cause_id=error.cause, facts={"server": server.url})
+    return Occurrence(
+        problem=problems.LOAD_REQUEST_EXCEPTION,
+        cause_id=error.cause,
+        facts={"server": server.url, "reference": error.reference},
+    )

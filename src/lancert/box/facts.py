@@ -4,8 +4,8 @@ Nothing here reads a disk, a clock or a socket. ``BoxFacts`` is gathered by the 
 do), ``status`` (what to tell) and the homepage (what to draw).
 """
 
-import re
 import contextlib
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum

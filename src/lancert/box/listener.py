@@ -6,6 +6,7 @@ a port that is taken is named in plain words.
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
@@ -89,6 +90,7 @@ class Listener:
 def open_sockets(addresses: list[str], port: int) -> list[socket.socket]:
     """Open a port on these addresses, or on all when there are none; port 0 takes a free one. Raises CannotListen."""
     opened: list[socket.socket] = []
+    address = ""
     try:
         for address in addresses or _everywhere():
             taken = socket.create_server(
@@ -103,8 +105,10 @@ def open_sockets(addresses: list[str], port: int) -> list[socket.socket]:
             one.close()
         if isinstance(error, PermissionError):
             hint = "only root, or a service with CAP_NET_BIND_SERVICE, may use ports below 1024; choose higher ones"
+        elif error.errno == errno.EADDRINUSE:
+            hint = "another program uses it"
         else:
-            hint = "another program uses it, or the address is not one of this machine"
+            raise CannotListen(f"{address} is not an address of this machine") from error
         raise CannotListen(f"port {port} cannot be opened: {hint}") from error
     return opened
 

@@ -125,7 +125,7 @@ class CertificateStore:
         if not self._pending.exists():
             return False
         certified = generation.chain[0].public_key()
-        return public_bytes(self.pending_key().public_key()) == public_bytes(certified)  # type: ignore[arg-type]
+        return public_bytes(self.pending_key().public_key()) == public_bytes(certified)
 
     def _clear_away(self) -> None:
         """Remove what an interrupted write left, which may hold a key, and what stands where the pointer belongs."""

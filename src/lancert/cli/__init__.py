@@ -3,6 +3,7 @@
 A command whose part needs the service extra, on a machine that has the box only, says what to install.
 """
 
+import difflib
 import importlib
 import sys
 
@@ -54,7 +55,9 @@ class _LazyGroup(click.Group):
         except click.UsageError as error:
             if args and (args[0].upper().startswith("ERR_IOT")):
                 raise click.UsageError(f"To read about a code, type: lancert explain {' '.join(args)}", ctx) from error
-            raise
+            near = difflib.get_close_matches(args[0], _COMMANDS, 1) if args else []
+            hint = f"Did you mean: lancert {near[0]}?" if near else f"There are: {', '.join(_COMMANDS)}."
+            raise click.UsageError(f"{error.message} {hint}", ctx) from error
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

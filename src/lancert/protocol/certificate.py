@@ -73,6 +73,8 @@ def read_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
         chain = tuple(x509.load_pem_x509_certificates(pem))
     except UNREADABLE as error:
         raise NotAChain("a certificate of the chain cannot be read") from error
+    if any(one.serial_number <= 0 for one in chain):
+        raise NotAChain("the serial number of a certificate is not positive (RFC 5280, 4.1.2.2)")
     if len(chain) > CERTIFICATES_LIMIT:
         raise NotAChain(f"the chain has more than {CERTIFICATES_LIMIT} certificates")
     return chain

@@ -57,6 +57,9 @@ def _context(chain: Path, key: Path | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    for file in (chain, key):
+        if file is not None:
+            file.open("rb").close()  # the library says that a file is missing, and not which one
     context.load_cert_chain(chain, key)
     return context
 

@@ -14,6 +14,7 @@ from lancert.service.api.app import Api
 
 _KEEP_ALIVE_SECONDS: Final = 75
 _STOP_SECONDS: Final = 5
+_LOOK_SECONDS: Final = 0.02
 _MOST_CONNECTIONS: Final = 10_000
 _BACKLOG: Final = 2048
 
@@ -92,7 +93,18 @@ async def serving(api: Api, listening: socket.socket, context: ssl.SSLContext | 
         yield
     finally:
         server.should_exit = True
-        await task
+        await _finish(server, task)
+
+
+async def _finish(server: _Server, serving: asyncio.Task[None]) -> None:
+    """Wait for the requests under way, not for clients to agree that an idle TLS connection may end."""
+    while not serving.done():
+        for connection in list(server.server_state.connections):
+            transport = connection.transport
+            if transport is not None and transport.is_closing() and transport.get_write_buffer_size() == 0:
+                transport.abort()
+        await asyncio.wait((serving,), timeout=_LOOK_SECONDS)
+    await serving
 
 
 @contextlib.asynccontextmanager

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from lancert.box.diagnosis.result import Finding, Verdict
-from lancert.box.facts import BoxFacts
+from lancert.box.facts import BoxFacts, Outcome
 from lancert.kit.language import N_
 from lancert.protocol.names import certificate_names
 from lancert.protocol.problems import CHECK_CERT_READ_EXCEPTION
@@ -19,6 +19,14 @@ def check(facts: BoxFacts, now: datetime) -> Finding:
         cause = CHECK_CERT_READ_EXCEPTION.cause(facts.stored.damage)
         remedy = (*cause.remedy, *CHECK_CERT_READ_EXCEPTION.remedy)
         return Finding(check=ID, title=_TITLE, verdict=Verdict.WRONG, sentence=cause.meaning, remedy=remedy)
+    if installed is None and facts.last_try is not None and facts.last_try.outcome is Outcome.REFUSED:
+        return Finding(
+            check=ID,
+            title=_TITLE,
+            verdict=Verdict.WRONG,
+            sentence=N_("There is no certificate yet, because the server refused to give one."),
+            remedy=(N_("Read the reasons on the homepage, or with “lancert box status”."),),
+        )
     if installed is None:
         return Finding(check=ID, title=_TITLE, verdict=Verdict.NOT_TRIED, sentence=N_("There is no certificate yet."))
     dates = {

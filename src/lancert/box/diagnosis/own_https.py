@@ -46,12 +46,13 @@ async def _served_certificate(host: str, port: int, name: str) -> bytes:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    _reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=name)
+    _reader, writer = await asyncio.open_connection(host, port)
     try:
+        await writer.start_tls(context, server_hostname=name)
         served: bytes | None = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         return served or b""
     finally:
-        writer.close()
+        writer.transport.abort()
 
 
 def _finding(

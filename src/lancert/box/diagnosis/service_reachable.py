@@ -1,11 +1,13 @@
 """Does the certificate service answer, and if not, at which hop does it fail? A firewall is named as such (M9)."""
 
 from lancert.box.client import Client, Hop, Unreachable
+from lancert.box.connecting import unreachable
 from lancert.box.conversation import problem_of
 from lancert.box.diagnosis.result import Finding, Verdict
 from lancert.box.facts import BoxFacts
 from lancert.kit.language import N_
-from lancert.protocol.problems import LOAD_REQUEST_EXCEPTION, Occurrence
+from lancert.kit.logs import Log
+from lancert.protocol.problems import Occurrence
 
 ID = "service-reachable"
 _TITLE = N_("Certificate service")
@@ -15,6 +17,8 @@ _FAILED_AT = {
     Hop.TLS: N_("Failed at the TLS handshake (step 3 of 4)."),
     Hop.HTTP: N_("Failed at the HTTP request (step 4 of 4)."),
 }
+
+log = Log("box.diagnosis")
 
 
 async def check(facts: BoxFacts, client: Client | None) -> Finding:
@@ -26,8 +30,14 @@ async def check(facts: BoxFacts, client: Client | None) -> Finding:
     try:
         answered = await client.get("/healthz")
     except Unreachable as error:
-        why = Occurrence(problem=LOAD_REQUEST_EXCEPTION, cause_id=error.cause, facts={"reference": "", **server})
-        return _failed(error.hop, why)
+        log.warning(
+            "the doctor did not reach the server",
+            cause=error.cause,
+            hop=error.hop,
+            detail=str(error),
+            reference=error.reference,
+        )
+        return _failed(error.hop, unreachable(error, facts.server))
     if answered.status != 200 or answered.media_type not in ("application/json", "text/plain"):
         return _failed(Hop.HTTP, problem_of(answered, facts.server))
     sentence = N_("{server} answers: address look-up, TCP, TLS and HTTP are fine.")

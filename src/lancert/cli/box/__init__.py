@@ -6,6 +6,7 @@ from lancert.cli.box.connecting import connect
 from lancert.cli.box.keeping import pin, renew
 from lancert.cli.box.looking import doctor, status
 from lancert.cli.box.running import run
+from lancert.kit.logs import write_logs
 
 
 @click.group()
@@ -19,6 +20,8 @@ def command() -> None:
       lancert box status
       lancert box doctor                               find out why HTTPS does not work
     """
+    # What a command has to say it prints; the events of the log are the agent's, and "run" turns them on.
+    write_logs()
 
 
 for one in (run, connect, status, doctor, renew, pin):

@@ -42,14 +42,14 @@ def connect(
     if ca is not None and root_fingerprint is not None:
         raise click.UsageError("Give --ca or --root-fingerprint, not both.")
     try:
-        if server_or_token.strip().startswith("lct1."):
+        if server_or_token.strip().lower().startswith("lct1."):
             if contract or database or ca or root_fingerprint:
                 raise click.UsageError("A connection token says everything: leave the other options out.")
             token = parse_token(server_or_token)
             server, credential = server_of(token), credential_of(token)
         else:
             server = parse_server(server_or_token, parse_fingerprint(root_fingerprint) if root_fingerprint else None)
-            credential = _credential(contract, database)
+            credential = _credential(contract, database, folder)
         roots = _read_roots(ca) if ca else []
         asyncio.run(connect_box(Folder(folder), server, credential, roots))
     except (NotAServer, NotAToken, NotACredential) as error:
@@ -65,15 +65,19 @@ def connect(
     click.echo("A running agent asks for the certificate now; lancert box status shows the result.")
 
 
-def _credential(contract: str | None, database: str | None) -> Any:
+def _credential(contract: str | None, database: str | None, folder: Path) -> Any:
+    """Read what was given of the credential; a half that is left out stays as it is, as on the homepage."""
+    from lancert.box.folder import Folder
     from lancert.protocol.credential import Credential, parse_contract, parse_database_uuid
 
     if contract is None and database is None:
         return None
-    return Credential(
+    given = Credential(
         contract=parse_contract(contract) if contract else None,
         database=parse_database_uuid(database) if database else None,
     )
+    known = Folder(folder).credential()
+    return Credential(contract=given.contract or known.contract, database=given.database or known.database)
 
 
 def _read_roots(file: Path) -> Any:

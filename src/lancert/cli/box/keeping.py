@@ -35,7 +35,7 @@ def pin(folder: Path) -> None:
     from lancert.box.pin import new_pin, shown
 
     try:
-        made = new_pin(Folder(folder).pin)
+        made = new_pin(Folder(existing(folder)).pin)
     except OSError as error:
         raise click.ClickException(sentence_of(error, folder)) from error
     click.echo(f"The new PIN of this IoT system: {shown(made)}")

@@ -11,7 +11,7 @@ import click
 
 from lancert.kit.settings import SettingsError, default_folder, read_settings, reader_languages
 
-_SETTINGS = ("folder", "http_port", "https_port", "listen", "address", "name", "kind")
+SETTINGS = ("folder", "http_port", "https_port", "listen", "address", "name", "kind")
 
 
 def setting(name: str, default: Any) -> Callable[[], Any]:
@@ -19,7 +19,7 @@ def setting(name: str, default: Any) -> Callable[[], Any]:
 
     def read() -> Any:
         try:
-            found = read_settings("box", _SETTINGS, default_folder("box") / "box.toml")
+            found = read_settings("box", SETTINGS, default_folder("box") / "box.toml")
         except SettingsError as error:
             raise click.ClickException(str(error)) from error
         value = found.get(name, default)
@@ -90,7 +90,7 @@ def sentence_of(error: OSError, folder: Path) -> str:
     if isinstance(error, AlreadyLocked):
         return f"An agent already runs with the folder {folder}. Stop it first, or name another one with --folder."
     if isinstance(error, CannotListen):
-        return f"{error}. Choose others with --http-port and --https-port."
+        return f"{error}. Choose others with --listen, --http-port and --https-port."
     return f"The folder {folder} cannot be used: {error.strerror or error}. Name another one with --folder."
 
 

@@ -21,8 +21,20 @@ from lancert.cli.box.options import (
 
 @click.command()
 @folder_option
-@click.option("--http-port", type=click.IntRange(0, 65535), default=setting("http_port", 80), show_default="80")
-@click.option("--https-port", type=click.IntRange(0, 65535), default=setting("https_port", 443), show_default="443")
+@click.option(
+    "--http-port",
+    type=click.IntRange(0, 65535),
+    default=setting("http_port", 80),
+    show_default="80",
+    help="Port of the homepage over HTTP; 0 is any free one.",
+)
+@click.option(
+    "--https-port",
+    type=click.IntRange(0, 65535),
+    default=setting("https_port", 443),
+    show_default="443",
+    help="Port of the homepage over HTTPS; 0 is any free one.",
+)
 @click.option("--listen", multiple=True, default=setting("listen", []), help="Address to listen on; all otherwise.")
 @address_option
 @name_option

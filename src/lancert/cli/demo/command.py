@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 import json
+import shlex
 import shutil
+import signal
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -39,6 +42,7 @@ def command(check: bool, folder: Path | None) -> None:
       lancert demo               stays up, for a look with a browser
       lancert demo --check       stops by itself
     """
+    _end_with_the_terminal()
     try:
         with _fresh(folder) as fresh:
             _tell(fresh, check)
@@ -46,6 +50,13 @@ def command(check: bool, folder: Path | None) -> None:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo("\nStopped.")
+
+
+def _end_with_the_terminal() -> None:
+    """Stop everything in order also when the terminal is closed or the demo is told to end, not only at Ctrl+C."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if (number := getattr(signal, name, None)) is not None:
+            signal.signal(number, signal.default_int_handler)
 
 
 @contextlib.contextmanager
@@ -161,8 +172,9 @@ def _stay(
     click.echo(f"Changing something there needs the PIN: {shown(pin)}")
     click.echo("")
     click.echo("Try a refusal, in another terminal, and reload the homepage:")
-    click.echo(f"  lancert admin --folder {folder / 'service'} database set {database} --environment staging")
-    click.echo(f"  lancert box renew --folder {folder / 'box'}")
+    service_folder, box_folder = shlex.quote(str(folder / "service")), shlex.quote(str(folder / "box"))
+    click.echo(f"  {_program()} admin --folder {service_folder} database set {database} --environment staging")
+    click.echo(f"  {_program()} box renew --folder {box_folder}")
     click.echo("")
     click.echo("Ctrl+C stops everything.")
     while process.poll() is None:
@@ -170,9 +182,15 @@ def _stay(
     raise DidNotStart("The IoT system stopped by itself.")
 
 
+def _program() -> str:
+    """Give what to type for ``lancert`` in another terminal, which may not know the environment this one runs in."""
+    return "lancert" if shutil.which("lancert") else f"{shlex.quote(sys.executable)} -m lancert"
+
+
 def _step(what: str, text: str) -> None:
     click.echo(f"  {what:<12} {text}")
 
 
 def _day(text: str) -> str:
-    return f"{from_text(text):%-d %B %Y, %H:%M UTC}"
+    moment = from_text(text)
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"

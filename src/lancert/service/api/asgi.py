@@ -3,11 +3,12 @@
 Frameworks cost more here than all the rules together: this is the path every box of a fleet takes at once.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
 
 from lancert.protocol.messages import BODY_LIMIT
-from lancert.service.api.problems import MALFORMED, TOO_LARGE, ApiProblem
+from lancert.service.api.problems import MALFORMED, TOO_LARGE, TOO_SLOW, ApiProblem
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -16,6 +17,8 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 JSON: Final = b"application/json"
 PROBLEM: Final = b"application/problem+json"
+_BODY_SECONDS: Final = 20
+_CLOSE: Final = (b"connection", b"close")
 _NEVER_STORED: Final = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -32,13 +35,18 @@ async def read_body(receive: Receive, declared: str | None) -> bytes:
         raise ApiProblem(MALFORMED, "The header Content-Length is not a number.")
     if declared is not None and int(declared[:10]) > BODY_LIMIT:
         raise too_large()
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body", False):
-        if len(body) > BODY_LIMIT:
-            raise too_large()
-        message = await receive()
-        body += message.get("body", b"")
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            message = await receive()
+            body: bytes = message.get("body", b"")
+            while message.get("more_body", False):
+                if len(body) > BODY_LIMIT:
+                    raise too_large()
+                message = await receive()
+                body += message.get("body", b"")
+    except TimeoutError:
+        detail = f"The rest of the request did not come within {_BODY_SECONDS} seconds."
+        raise ApiProblem(TOO_SLOW, detail, headers=(_CLOSE,)) from None
     if message["type"] == "http.disconnect":
         raise ClientGone
     if len(body) > BODY_LIMIT:
@@ -48,7 +56,7 @@ async def read_body(receive: Receive, declared: str | None) -> bytes:
 
 def too_large() -> ApiProblem:
     """Give the answer to a body over the limit; the rest of it is not read, so the connection ends."""
-    return ApiProblem(TOO_LARGE, f"A request has at most {BODY_LIMIT} bytes.", headers=((b"connection", b"close"),))
+    return ApiProblem(TOO_LARGE, f"A request has at most {BODY_LIMIT} bytes.", headers=(_CLOSE,))
 
 
 async def send_answer(

@@ -42,6 +42,7 @@ from lancert.service.api.problems import (
     retry_after,
 )
 from lancert.service.decision import Asked, Objection, Reject
+from lancert.service.ed25519 import check_with_libsodium
 from lancert.service.eligibility import NOT_RECOGNISED
 from lancert.service.enrolment import Enrolled, NotRecognised, Repeated, enrol
 from lancert.service.issuance import Desk, Granted, Refused
@@ -161,8 +162,11 @@ class BoxApi:
             case Granted():
                 await send_answer(send, 200, encode(self._answer(outcome)))
             case Refused(reasons=reasons):
+                criteria = [reason.criterion.value for reason in reasons]
+                _log.info("certificate refused", identity=signed.identity, criteria=criteria)
                 raise ApiProblem(REFUSED, "", reasons=reasons)
             case Reject(objection=objection, detail=detail):
+                _log.info("request for a certificate rejected", identity=signed.identity, objection=objection)
                 raise _rejected(objection, detail)
 
     async def reports(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -184,6 +188,7 @@ class BoxApi:
             )
         )
         if isinstance(outcome, Reject):
+            _log.info("report rejected", identity=signed.identity, objection=outcome.objection)
             raise _rejected(outcome.objection, outcome.detail)
         if outcome.is_changed:
             self._zone_changed()
@@ -202,7 +207,12 @@ class BoxApi:
         body = await read_body(receive, headers.get("content-length"))
         try:
             identity = verify(
-                headers=headers, method="POST", authority=headers.get("host", ""), path=scope["path"], body=body
+                headers=headers,
+                method="POST",
+                authority=headers.get("host", ""),
+                path=scope["path"],
+                body=body,
+                check=check_with_libsodium,
             )
         except NotSigned as error:
             raise _not_authenticated() from error
@@ -246,6 +256,7 @@ def _decode(kind: type[_Message], body: bytes) -> _Message:
 
 def _slow_down(buckets: Buckets, key: str, now: float) -> None:
     if seconds := buckets.wait(key, now):
+        _log.info("somebody asks too often", who=key, seconds=seconds)
         raise ApiProblem(TOO_MANY, f"Ask again in {seconds} seconds.", headers=(retry_after(seconds),))
 
 

@@ -34,6 +34,7 @@ from lancert.service.api.problems import (
     REPLAYED,
     TOO_LARGE,
     TOO_MANY,
+    TOO_SLOW,
     UNAVAILABLE,
     ProblemKind,
 )
@@ -43,6 +44,7 @@ _ALWAYS = (
     NOT_AUTHENTICATED,
     REPLAYED,
     METHOD_NOT_ALLOWED,
+    TOO_SLOW,
     TOO_LARGE,
     NOT_JSON,
     TOO_MANY,

@@ -31,6 +31,7 @@ REFUSED = ProblemKind(
 )
 NOT_FOUND = ProblemKind(name="not-found", status=404, title="There is nothing here")
 METHOD_NOT_ALLOWED = ProblemKind(name="method-not-allowed", status=405, title="This method is not for this address")
+TOO_SLOW = ProblemKind(name="too-slow", status=408, title="The request did not come in time")
 KEY_NOT_USABLE = ProblemKind(name="key-not-usable", status=409, title="This key cannot have a certificate here")
 TOO_LARGE = ProblemKind(name="too-large", status=413, title="The request is too large")
 NOT_JSON = ProblemKind(name="unsupported-media-type", status=415, title="The request must be JSON")
@@ -47,6 +48,7 @@ KINDS = (
     REFUSED,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
+    TOO_SLOW,
     KEY_NOT_USABLE,
     TOO_LARGE,
     NOT_JSON,

@@ -10,7 +10,7 @@ DEV := @$(PYTHON) tools/set_up.py dev
 TEST := @$(PYTHON) tools/set_up.py test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format messages lock clean
+.PHONY: help demo test check bench format messages reference lock clean
 
 help: ## list what make can do
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ format: ## write the code the way check wants it
 messages: ## collect the sentences people read into src/lancert/locale/lancert.pot
 	$(DEV)
 	@$(BIN)/python tools/messages.py
+
+reference: ## write the generated parts of docs/reference and docs/security.md from the code
+	$(DEV)
+	@$(BIN)/python tools/reference.py $(ARGS)
 
 lock: ## write requirements/*.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)
 	$(DEV)

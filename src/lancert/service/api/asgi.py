@@ -29,14 +29,14 @@ class ClientGone(Exception):
     """The client left before its request was complete."""
 
 
-async def read_body(receive: Receive, declared: str | None) -> bytes:
-    """Read a body of at most BODY_LIMIT bytes, whatever was declared. Raises ApiProblem, ClientGone."""
+async def read_body(receive: Receive, declared: str | None, *, seconds: float = _BODY_SECONDS) -> bytes:
+    """Read a body of at most BODY_LIMIT bytes, whatever was declared, within a time. Raises ApiProblem, ClientGone."""
     if declared is not None and (not declared.isascii() or not declared.isdigit()):
         raise ApiProblem(MALFORMED, "The header Content-Length is not a number.")
     if declared is not None and int(declared[:10]) > BODY_LIMIT:
         raise too_large()
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             message = await receive()
             body: bytes = message.get("body", b"")
             while message.get("more_body", False):
@@ -45,7 +45,7 @@ async def read_body(receive: Receive, declared: str | None) -> bytes:
                 message = await receive()
                 body += message.get("body", b"")
     except TimeoutError:
-        detail = f"The rest of the request did not come within {_BODY_SECONDS} seconds."
+        detail = f"The rest of the request did not come within {seconds:g} seconds."
         raise ApiProblem(TOO_SLOW, detail, headers=(_CLOSE,)) from None
     if message["type"] == "http.disconnect":
         raise ClientGone

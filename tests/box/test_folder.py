@@ -2,6 +2,7 @@
 
 import json
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ from lancert.protocol import problems
 from lancert.protocol.credential import Credential
 from lancert.protocol.names import DEMO_ZONE
 from lancert.protocol.problems import Occurrence
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+"""What a box without a clock of its own believes."""
 
 FILES = (
     "server.json",
@@ -166,9 +170,18 @@ def test_a_change_is_seen_by_its_stamp(folder: Folder) -> None:
 
 def test_every_start_has_a_higher_number(folder: Folder) -> None:
     """The counter that makes signed requests new never goes back, also after a value that makes no sense."""
-    assert [folder.raise_boot(), Folder(folder.path).raise_boot(), folder.raise_boot()] == [1, 2, 3]
+    again = Folder(folder.path)
+    assert [folder.raise_boot(BEGINNING), again.raise_boot(BEGINNING), folder.raise_boot(BEGINNING)] == [1, 2, 3]
     write_private(folder.path / "boot.json", b'{"boot": true}')
-    assert folder.raise_boot() >= 1
+    assert folder.raise_boot(BEGINNING) >= 1
+
+
+def test_a_lost_or_restored_count_of_starts_does_not_leave_the_box_behind(folder: Folder) -> None:
+    """A box whose folder came back from a backup is not taken for a replay: the clock is a lower bound."""
+    known = folder.raise_boot(NOW)
+    (folder.path / "boot.json").unlink()
+
+    assert folder.raise_boot(NOW + HOUR) > known
 
 
 def test_a_label_written_as_a_number_is_read_as_a_text_or_not_at_all(folder: Folder) -> None:
@@ -203,7 +216,7 @@ def test_a_damaged_file_counts_as_absent(folder: Folder, name: str, content: byt
     _read_everything(folder)
 
     assert (folder.path / name).read_bytes() == content
-    assert folder.raise_boot() >= 1
+    assert folder.raise_boot(BEGINNING) >= 1
 
 
 JSON = st.recursive(
@@ -251,7 +264,7 @@ def test_any_json_in_any_file_lets_the_agent_start(folder: Folder, name: str, da
     write_private(folder.path / name, json.dumps(content).encode())
     _read_everything(folder)
 
-    assert folder.raise_boot() >= 1
+    assert folder.raise_boot(BEGINNING) >= 1
 
 
 @pytest.mark.parametrize(
@@ -300,7 +313,7 @@ def test_everything_in_the_folder_is_private(folder: Folder) -> None:
     folder.connect(SERVER, [make_root().certificate])
     folder.change_credential(CREDENTIAL)
     folder.enrolled(ENROLMENT)
-    folder.raise_boot()
+    folder.raise_boot(BEGINNING)
 
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.path.iterdir()} == {0o600}
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700

@@ -270,7 +270,7 @@ def test_a_port_that_is_taken_is_named() -> None:
 
 def test_an_address_of_another_machine_is_named() -> None:
     """An address nobody here has is told apart from nothing."""
-    with pytest.raises(CannotListen, match="192.0.2.1 is not an address of this machine"):
+    with pytest.raises(CannotListen, match=r"192\.0\.2\.1 is not an address of this machine"):
         open_sockets(["127.0.0.1", "192.0.2.1"], 0)
 
 

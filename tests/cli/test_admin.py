@@ -57,7 +57,7 @@ def shop(admin: Admin) -> Admin:
         ("tenant", "add", "Bakery Rossi"),
         ("contract", "add", "M240401", "--tenant", "bakery-rossi"),
         ("subscription", "add", "S-1", "--contract", "M240401", "--status", "in-progress", "--line", "iot-box=2"),
-        ("database", "add", UUID, "--tenant", "bakery-rossi", "--name", "rossi"),
+        ("database", "add", UUID, "--tenant", "bakery-rossi", "--name", "rossi", "--environment", "production"),
     ):
         assert admin(*line).exit_code == 0
     return admin
@@ -109,7 +109,9 @@ def test_each_step_says_what_it_did_and_which_command_comes_next(admin: Admin, f
         answer = admin(*arguments)
         assert answer.exit_code == 0, answer.output
         said = answer.output
-    said = admin("database", "add", UUID, "--tenant", "bakery-rossi", "--name", "rossi").output
+    said = admin(
+        "database", "add", UUID, "--tenant", "bakery-rossi", "--name", "rossi", "--environment", "production"
+    ).output
 
     assert [" ".join(line.split()[2:4]) for line in typed] == ["tenant add", "contract add", "subscription add"]
     assert f"connection-token M240401 {UUID}" in said
@@ -192,7 +194,7 @@ def test_a_token_is_not_made_of_what_no_box_could_use(shop: Admin, options: tupl
 def test_a_contract_and_a_database_of_different_tenants_make_no_token(shop: Admin) -> None:
     """A credential is a contract and a database of one tenant."""
     shop("tenant", "add", "Other")
-    shop("database", "add", UUIDS[1], "--tenant", "other", "--name", "other")
+    shop("database", "add", UUIDS[1], "--tenant", "other", "--name", "other", "--environment", "production")
 
     answer = shop("connection-token", "M240401", UUIDS[1], "--public-root")
 
@@ -206,7 +208,7 @@ def test_a_contract_and_a_database_of_different_tenants_make_no_token(shop: Admi
 def test_lists_are_aligned_tables(shop: Admin) -> None:
     """Columns stand below their headings, also when a name has wide signs."""
     shop("tenant", "add", "パン屋", "--id", "panya")
-    shop("database", "add", UUIDS[1], "--tenant", "panya", "--name", "パン")
+    shop("database", "add", UUIDS[1], "--tenant", "panya", "--name", "パン", "--environment", "production")
 
     heading, first, second = shop("database", "list").output.splitlines()
 
@@ -378,8 +380,14 @@ def test_every_change_is_on_the_record_with_account_and_reason(shop: Admin, box:
         (("tenant", "add", "パン屋"), "choose one with --id"),
         (("tenant", "add", ""), "--id"),
         (("tenant", "add", "Rossi", "--id", "a b"), "cannot be the id"),
-        (("database", "add", "0f8f", "--tenant", "bakery-rossi", "--name", "x"), "groups of 8-4-4-4-12"),
-        (("database", "add", UUIDS[1], "--tenant", "bakery-rossi", "--name", "a\tb"), "printable"),
+        (
+            ("database", "add", "0f8f", "--tenant", "bakery-rossi", "--name", "x", "--environment", "production"),
+            "groups of 8-4-4-4-12",
+        ),
+        (
+            ("database", "add", UUIDS[1], "--tenant", "bakery-rossi", "--name", "a\tb", "--environment", "production"),
+            "printable",
+        ),
     ],
 )
 def test_a_wrong_command_line_is_answered_with_what_to_type(
@@ -414,7 +422,7 @@ def test_many_known_ids_are_not_all_listed(shop: Admin) -> None:
         ("tenant", "add", "Bakery Rossi"),
         ("contract", "add", "M240401", "--tenant", "bakery-rossi"),
         ("subscription", "add", "S-1", "--contract", "M240401"),
-        ("database", "add", UUID.upper(), "--tenant", "bakery-rossi", "--name", "again"),
+        ("database", "add", UUID.upper(), "--tenant", "bakery-rossi", "--name", "again", "--environment", "staging"),
     ],
 )
 def test_what_is_there_already_is_not_added_twice(shop: Admin, arguments: tuple[str, ...]) -> None:

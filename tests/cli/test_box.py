@@ -68,7 +68,7 @@ def test_the_status_of_an_iot_system_that_was_never_connected(box: Lancert, fold
         "certificate  none yet",
         "ERR_IOT_HTTPS_CHECK_NO_SERVER",
         "No server is configured",
-        "1. Take the connection token",
+        "1. Get a connection token",
     ):
         assert text in answer.output
 
@@ -91,7 +91,7 @@ def test_connecting_says_what_is_missing_and_what_comes_next(box: Lancert, folde
     first = box("connect", "iot.example.com", "--contract", "M240401")
     second = box("connect", "iot.example.com", "--database", UUID)
 
-    assert "Connected to https://iot.example.com." in first.output
+    assert "The server of this IoT system is https://iot.example.com now." in first.output
     assert "Still missing: database." in first.output
     assert "Still missing" not in second.output
     assert "lancert box status" in second.output

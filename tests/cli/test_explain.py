@@ -68,9 +68,9 @@ def test_a_code_is_found_as_people_type_it(explain: Explain, row: Problem) -> No
         assert explain(*words).output == expected
 
 
-@pytest.mark.parametrize("words", [("LOAD_REQUEST_STATUS", "404"), ("ERR_IOT_HTTPS_LOAD_REQUEST_STATUS 404",)])
+@pytest.mark.parametrize("words", [("LOAD_REQUEST_STATUS", "404"), ("ERR_IOT_HTTPS_LOAD_REQUEST_STATUS 404",), ("404",)])
 def test_the_three_digits_are_put_into_the_sentences(explain: Explain, words: tuple[str, ...]) -> None:
-    """The code is typed as the homepage shows it, as two words or as one in quotes."""
+    """The code is typed as the homepage shows it, as two words or as one in quotes, or by its digits alone."""
     answer = explain(*words)
 
     assert "answered with the HTTP status 404" in flat(answer)
@@ -98,7 +98,7 @@ def test_without_a_code_all_are_listed(explain: Explain) -> None:
     assert "lancert explain CODE" in answer.output
 
 
-@pytest.mark.parametrize("words", [("ERR_IOT_HTTPS_NO_SUCH",), ("404",), ("LOAD REQUEST",), ("",)])
+@pytest.mark.parametrize("words", [("ERR_IOT_HTTPS_NO_SUCH",), ("4040",), ("LOAD REQUEST",), ("",)])
 def test_an_unknown_code_lists_the_known_ones(explain: Explain, words: tuple[str, ...]) -> None:
     """Exit status 2 and all six codes to choose from."""
     answer = explain(*words)

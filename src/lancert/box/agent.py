@@ -307,7 +307,7 @@ class Agent:
 
     def _next_counter(self) -> Counter:
         if self._boot is None:
-            self._boot = self._folder.raise_boot()
+            self._boot = self._folder.raise_boot(self.now())
         self._count += 1
         return Counter(boot=self._boot, count=self._count)
 

@@ -149,11 +149,15 @@ class Folder:
         """Enrol again with the next load."""
         (self.path / "enrolment.json").unlink(missing_ok=True)
 
-    def raise_boot(self) -> int:
-        """Raise the number of starts by one, on the disk before anything is signed with it."""
+    def raise_boot(self, now: datetime) -> int:
+        """Raise the number of this start above the last one, on the disk before anything is signed with it.
+
+        The seconds since 1970 are a lower bound, so that a file that was lost or came back from a backup does not
+        leave the box behind what the service has seen; where the clock is wrong, the number before decides.
+        """
         read = self._read("boot.json") or {}
         known = read.get("boot")
-        boot = (known if isinstance(known, int) and known >= 0 else 0) + 1
+        boot = max((known if isinstance(known, int) and known >= 0 else 0) + 1, int(now.timestamp()))
         self._write("boot.json", {"boot": boot})
         return boot
 

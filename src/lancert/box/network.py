@@ -16,7 +16,7 @@ _NOT_THE_SHOP = re.compile(
     r"(lo|docker|br-|veth|virbr|vmnet|vboxnet|cni|flannel|cali|kube|lxc|lxd|podman|tun|tap|wg|tailscale|zt|ppp|utun)",
     re.IGNORECASE,
 )
-_ANSWERED = address_ranges(shared=True, link_local=True)
+_PRIVATE = address_ranges(shared=True, link_local=True)
 # Addresses of documentation (RFC 5737, RFC 3849): connecting a UDP socket sends nothing, it asks the routing table.
 _ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 
@@ -30,9 +30,14 @@ def addresses() -> tuple[Address, ...]:
         for adapter in ifaddr.get_adapters()
         if not _NOT_THE_SHOP.match(adapter.name)
         for ip in adapter.ips
-        if (address := _address(ip.ip)) is not None and _ANSWERED.allow(address)
+        if (address := _address(ip.ip)) is not None and _is_reachable(address)
     }
     return sort_addresses(found, [route for route in map(_default_route, _ELSEWHERE) if route is not None])
+
+
+def _is_reachable(address: Address) -> bool:
+    # No browser opens a link-local address of version 6, which means nothing without the name of an interface.
+    return _PRIVATE.allow(address) and not (isinstance(address, IPv6Address) and address.is_link_local)
 
 
 def sort_addresses(found: Iterable[Address], default_routes: Iterable[Address]) -> tuple[Address, ...]:

@@ -15,11 +15,11 @@ def https_url(facts: BoxFacts) -> str | None:
 
 
 def https_urls(facts: BoxFacts) -> dict[Address, str]:
-    """Give the HTTPS URL for each address the zone answers."""
+    """Give the HTTPS URL for each address that every zone answers; those by option only would be dead links elsewhere."""
     if not facts.name_spaces:
         return {}
     space = facts.name_spaces[0]
-    ranges = ranges_for_zone(space.zone, shared=True, link_local=True)
+    ranges = ranges_for_zone(space.zone)
     return {
         address: _https(address_name(address, space.label, space.zone), facts)
         for address in facts.addresses

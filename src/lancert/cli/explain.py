@@ -41,9 +41,8 @@ def command(code: tuple[str, ...], as_json: bool) -> None:
     if row_found is None:
         known = "\n".join(f"  {row.code}" for row in CATALOGUE)
         raise click.UsageError(f"“{' '.join(code)}” is not one of the codes:\n{known}")
-    # A code is copied as two words, or in quotes as one.
-    digits = " ".join(code).split()[1:2]
-    status = digits[0] if digits and digits[0].isdigit() else None
+    # A code is copied as two words, or in quotes as one; some type its digits alone.
+    status = next((word for word in " ".join(code).split() if len(word) == 3 and word.isdigit()), None)
     words = {**_UNFILLED, **({"status": status} if status else {})}
     if as_json:
         click.echo(json.dumps(_document(row_found, words, translate), indent=2, ensure_ascii=False))

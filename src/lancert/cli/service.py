@@ -11,6 +11,8 @@ import click
 from lancert.kit.logs import LEVELS, write_logs
 from lancert.kit.settings import SettingsError
 from lancert.service.app import Ready, run
+from lancert.service.authority import AUTHORITY_FOLDER, root_key_is_here
+from lancert.service.authority.creation import OFFLINE
 from lancert.service.serving import CannotStart
 from lancert.service.settings import SETTINGS_FILE, ServiceSettings, service_settings
 
@@ -99,5 +101,14 @@ def _described(ready: Ready, settings: ServiceSettings) -> str:
         f"  root certificate  {settings.folder / ready.root_file}\n"
         f"  its fingerprint   {ready.root_fingerprint}\n"
         f"  folder            {settings.folder} (settings in {SETTINGS_FILE})\n"
+        f"{_carry_away(settings)}"
         f"Next: add a tenant with “lancert admin tenant add --help”. Stop with Ctrl+C."
     )
+
+
+def _carry_away(settings: ServiceSettings) -> str:
+    """Remind the operator for as long as the key of the root lies where it should not stay."""
+    authority = settings.folder / AUTHORITY_FOLDER
+    if not root_key_is_here(authority):
+        return ""
+    return f"Move {authority / OFFLINE} off this machine and lock it away: it holds the key of the root.\n"

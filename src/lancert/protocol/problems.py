@@ -51,7 +51,7 @@ CHECK_NO_SERVER = Problem(
     title=N_("This IoT system is not connected"),
     meaning=N_("No server is configured, so there is nobody to ask for a certificate."),
     remedy=(
-        N_("Take the connection token from the IoT app of your database."),
+        N_("Get a connection token for your database from the operator of the certificate service."),
         N_("On the homepage click the cogs button, then Server, and paste the token."),
     ),
     reader=Reader.OWNER,
@@ -119,6 +119,7 @@ LOAD_REQUEST_EXCEPTION = Problem(
             remedy=(
                 N_("Check the server address for typing mistakes under cogs, Server."),
                 N_("Check that this network has Internet access and a working DNS server."),
+                N_("If the server has a private address, exempt its name from the router's DNS rebinding protection."),
             ),
         ),
         Cause(
@@ -364,5 +365,7 @@ class Occurrence:
 def find_problem(text: str) -> Problem | None:
     """Find the row of a code as people type it: any case, with or without the common beginning or the status digits."""
     words = text.strip().upper().split()
+    if len(words) == 1 and len(words[0]) == 3 and words[0].isdigit():
+        return LOAD_REQUEST_STATUS
     wanted = words[0].removeprefix("ERR_IOT_HTTPS_") if words else ""
     return next((row for row in CATALOGUE if row.code.removeprefix("ERR_IOT_HTTPS_") == wanted), None)

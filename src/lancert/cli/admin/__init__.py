@@ -24,7 +24,8 @@ def command(context: click.Context, folder: Path | None, as_json: bool) -> None:
       lancert admin tenant add "Bakery Rossi"
       lancert admin contract add M240401 --tenant bakery-rossi
       lancert admin subscription add --contract M240401 --status in-progress --line iot-box=2
-      lancert admin database add 0f8fad5b-d9cb-469f-a165-70867728950e --tenant bakery-rossi --name rossi
+      lancert admin database add 0f8fad5b-d9cb-469f-a165-70867728950e --tenant bakery-rossi --name rossi \\
+          --environment production
       lancert admin connection-token M240401 0f8fad5b-d9cb-469f-a165-70867728950e
 
     \b

@@ -22,7 +22,8 @@ def database() -> None:
 
     \b
     Examples:
-      lancert admin database add 0f8fad5b-d9cb-469f-a165-70867728950e --tenant bakery-rossi --name rossi
+      lancert admin database add 0f8fad5b-d9cb-469f-a165-70867728950e --tenant bakery-rossi --name rossi \\
+          --environment production
       lancert admin database set 0f8fad5b-d9cb-469f-a165-70867728950e --environment staging
       lancert admin database list
     """
@@ -32,7 +33,7 @@ def database() -> None:
 @click.argument("uuid")
 @click.option("--tenant", "tenant_id", required=True, help="Whose database it is.")
 @click.option("--name", required=True, help="Its name, for people.")
-@click.option("--environment", type=_ENVIRONMENT, default="production", show_default=True, help="What it is.")
+@click.option("--environment", type=_ENVIRONMENT, required=True, help="What it is; only production is eligible.")
 def add(chosen: Chosen, uuid: str, tenant_id: str, name: str, environment: str) -> None:
     """Add a database of a tenant.
 

@@ -58,11 +58,33 @@ def connect(
         raise click.ClickException(_in_words(refused.problem)) from refused
     except OSError as error:
         raise click.ClickException(sentence_of(error, folder)) from error
-    click.echo(f"Connected to {server.url}.")
+    click.echo(f"The server of this IoT system is {server.url} now.")
     missing = Folder(folder).credential().missing
     if missing:
         click.echo("Still missing: " + ", ".join(missing) + ". Give --contract and --database.")
+    elif (trouble := asyncio.run(_trouble(folder))) is not None:
+        click.echo(f"It does not answer at the moment. {trouble}", err=True)
     click.echo("A running agent asks for the certificate now; lancert box status shows the result.")
+
+
+async def _trouble(folder: Path) -> str | None:
+    """Say why the server cannot be reached, if so: better now than when the shop opens."""
+    from lancert.box.client import Client
+    from lancert.box.diagnosis import service_reachable
+    from lancert.box.diagnosis.result import Verdict
+    from lancert.box.folder import Folder
+    from lancert.box.gathering import facts_on_disk
+    from lancert.kit.clock import SystemClock
+    from lancert.protocol.messages import Kind
+
+    opened = Folder(folder)
+    facts = facts_on_disk(opened, name="", kind=Kind.BOX)
+    assert facts.server is not None
+    finding = await service_reachable.check(facts, Client(facts.server, opened.roots(), SystemClock()))
+    if finding.verdict is Verdict.FINE:
+        return None
+    translate = translate_for_reader()
+    return "\n".join([finding.words(translate), *(f"  {step}" for step in finding.steps(translate))])
 
 
 def _credential(contract: str | None, database: str | None, folder: Path) -> Any:

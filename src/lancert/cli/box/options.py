@@ -19,7 +19,9 @@ def setting(name: str, default: Any) -> Callable[[], Any]:
 
     def read() -> Any:
         try:
-            found = read_settings("box", SETTINGS, default_folder("box") / "box.toml")
+            # The folder is read before the other options, so that its own settings count.
+            folder = click.get_current_context().params.get("folder") or default_folder("box")
+            found = read_settings("box", SETTINGS, folder / "box.toml")
         except SettingsError as error:
             raise click.ClickException(str(error)) from error
         value = found.get(name, default)
@@ -32,6 +34,7 @@ folder_option = click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
     default=lambda: default_folder("box"),
+    is_eager=True,
     help="Where this IoT system keeps its keys and settings.",
 )
 address_option = click.option(

@@ -15,7 +15,7 @@ def https_url(facts: BoxFacts) -> str | None:
 
 
 def https_urls(facts: BoxFacts) -> dict[Address, str]:
-    """Give the HTTPS URL for each address that every zone answers; those by option only would be dead links elsewhere."""
+    """Give the HTTPS URL for each address that every zone answers; what some answer by option might be a dead link."""
     if not facts.name_spaces:
         return {}
     space = facts.name_spaces[0]

@@ -64,6 +64,12 @@ def to_text(moment: datetime) -> str:
     return f"{moment.astimezone(UTC).isoformat(timespec='seconds')[:19]}Z"
 
 
+def to_words(moment: datetime) -> str:
+    """Write a moment for an engineer at a terminal: ``20 November 2026, 09:30 UTC``."""
+    at = moment.astimezone(UTC)
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
+
+
 def from_text(text: str) -> datetime:
     """Read what ``to_text`` wrote. Raises ValueError for any other spelling."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)

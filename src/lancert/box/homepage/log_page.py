@@ -64,6 +64,10 @@ def _log_page(visit: Visit, mistakes: Mistakes, lines: list[dict[str, str]] | No
     )
 
 
+def _value(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def line_view(line: str) -> dict[str, str]:
     """Take a line of the log apart for reading; one that is not ours is shown as it is."""
     try:
@@ -71,5 +75,5 @@ def line_view(line: str) -> dict[str, str]:
         moment, level, event = (str(parts.pop(name)) for name in ("time", "level", "event"))
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return {"time": "", "level": "", "event": line, "rest": ""}
-    rest = "  ".join(f"{name}={value}" for name, value in parts.items())
+    rest = "  ".join(f"{name}={_value(value)}" for name, value in parts.items())
     return {"time": moment[:19].replace("T", " "), "level": level, "event": event, "rest": rest}

@@ -19,6 +19,7 @@ from lancert.cli.box.options import (
     status_from_agent,
     translate_for_reader,
 )
+from lancert.kit.clock import from_text, to_words
 
 
 @click.command()
@@ -57,9 +58,14 @@ def _print_status(document: dict[str, Any], is_running: bool) -> None:
         ("server", document["server"] or "not connected"),
         (
             "certificate",
-            f"valid from {certificate['not_before']} until {certificate['not_after']}" if certificate else "none yet",
+            f"valid from {_words(certificate['not_before'])} until {_words(certificate['not_after'])}"
+            if certificate
+            else "none yet",
         ),
-        ("next try", document["next_try"] or "after something was changed"),
+        (
+            "next try",
+            _words(document["next_try"]) if document["next_try"] else "after something was changed",
+        ),
     ]
     click.secho(document["name"], bold=True)
     for label, text in rows:
@@ -119,3 +125,7 @@ def doctor(folder: Path, addresses: tuple[str, ...], name: str | None, kind: str
             for step in finding.steps(translate):
                 click.echo(f"{'':<12}   → {step}")
     sys.exit(0 if is_healthy(findings) else 1)
+
+
+def _words(moment: str) -> str:
+    return to_words(from_text(moment))

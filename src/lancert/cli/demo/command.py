@@ -24,7 +24,7 @@ from lancert.box.pin import new_pin, shown
 from lancert.cli.demo.processes import DidNotStart, lancert, read_json, running, wait_for
 from lancert.cli.demo.terminal import open_strictly
 from lancert.dns.question import NotAnswered
-from lancert.kit.clock import from_text
+from lancert.kit.clock import from_text, to_words
 
 _CONTRACT = "M24-EXAMPLE"
 _TENANT = "example-shop"
@@ -142,7 +142,10 @@ def _say_how_it_went(folder: Path, status: dict[str, Any]) -> None:
     _step("enrolled", f"this IoT system is {label}")
     _step("eligible", "database and subscription meet every condition")
     _step("certificate", f"issued and installed in {took:.0f} ms, from the first request on")
-    _step("valid", f"{_day(certificate['not_before'])} until {_day(certificate['not_after'])}")
+    _step(
+        "valid",
+        f"{to_words(from_text(certificate['not_before']))} until {to_words(from_text(certificate['not_after']))}",
+    )
     _step("URL", status["url"])
 
 
@@ -189,8 +192,3 @@ def _program() -> str:
 
 def _step(what: str, text: str) -> None:
     click.echo(f"  {what:<12} {text}")
-
-
-def _day(text: str) -> str:
-    moment = from_text(text)
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"

@@ -68,7 +68,9 @@ def test_a_code_is_found_as_people_type_it(explain: Explain, row: Problem) -> No
         assert explain(*words).output == expected
 
 
-@pytest.mark.parametrize("words", [("LOAD_REQUEST_STATUS", "404"), ("ERR_IOT_HTTPS_LOAD_REQUEST_STATUS 404",), ("404",)])
+@pytest.mark.parametrize(
+    "words", [("LOAD_REQUEST_STATUS", "404"), ("ERR_IOT_HTTPS_LOAD_REQUEST_STATUS 404",), ("404",)]
+)
 def test_the_three_digits_are_put_into_the_sentences(explain: Explain, words: tuple[str, ...]) -> None:
     """The code is typed as the homepage shows it, as two words or as one in quotes, or by its digits alone."""
     answer = explain(*words)

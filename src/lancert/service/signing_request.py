@@ -54,6 +54,11 @@ _RSA = dict(
         strict=True,
     )
 )
+# What boxes send: version 1, an empty subject, a key on P-256 with its point written out, no attributes.
+_PLAIN_START = bytes.fromhex("3062020100" "3000" "3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+_PLAIN_END = bytes.fromhex("a000")
+_PLAIN_KEY = slice(7, 98)
+_PLAIN_LENGTH = 100
 _BLOCK = re.compile(
     r"\s*-----BEGIN CERTIFICATE REQUEST-----\s([A-Za-z0-9+/=\s]+)-----END CERTIFICATE REQUEST-----\s*", re.ASCII
 )
@@ -128,21 +133,24 @@ def hash_of_key(public_key: bytes) -> KeyHash:
 
 
 def _check(request: x509.CertificateSigningRequest) -> SigningRequest:
-    names, common_name = _names(request), _common_name(request)
+    written = request.tbs_certrequest_bytes
+    is_plain = len(written) == _PLAIN_LENGTH and written.startswith(_PLAIN_START) and written.endswith(_PLAIN_END)
+    names, common_name = (frozenset[str](), None) if is_plain else (_names(request), _common_name(request))
     key = request.public_key()
     # The library's own ``is_signature_valid`` reads the key a second time, which costs a fifth of the verification.
     match key:
         case ec.EllipticCurvePublicKey():
             _check_curve(key)
             ecdsa = _algorithm(_ECDSA, request)
-            _verified(lambda: key.verify(request.signature, request.tbs_certrequest_bytes, ecdsa))
+            _verified(lambda: key.verify(request.signature, written, ecdsa))
         case rsa.RSAPublicKey():
             _check_rsa(key)
             sha = _algorithm(_RSA, request)
-            _verified(lambda: key.verify(request.signature, request.tbs_certrequest_bytes, PKCS1v15(), sha))
+            _verified(lambda: key.verify(request.signature, written, PKCS1v15(), sha))
         case _:
             raise RequestRefused("the key must be on the curve P-256 or P-384, or RSA")
-    public_key = public_bytes(key)
+    # A plain request has the key in the one spelling that the library would give it.
+    public_key = written[_PLAIN_KEY] if is_plain else public_bytes(key)
     return SigningRequest(public_key=public_key, key_hash=hash_of_key(public_key), names=names, common_name=common_name)
 
 

@@ -7,9 +7,11 @@ page can send without asking. A mistake names its field; what was typed stays, t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qsl
 
-from lancert.box.homepage.exchange import NotAcceptable, Request, read_body
+from lancert.box.homepage.drawing import draw
+from lancert.box.homepage.exchange import Answer, NotAcceptable, Request, read_body
 from lancert.box.homepage.moments import span_words
 from lancert.box.homepage.visit import Visit
 from lancert.box.pin import PinVerdict
@@ -100,4 +102,18 @@ def too_many(visit: Visit, seconds: int) -> Mistakes:
         status=429,
         beside={PIN: visit.speech.say(N_("Too many tries. Wait {span}, then enter the PIN again."), span=span)},
         retry_after=wait,
+    )
+
+
+def draw_form(template: str, visit: Visit, mistakes: Mistakes, **values: Any) -> Answer:
+    """Draw a page with a form, as it was sent if something in it was wrong."""
+    return draw(
+        template,
+        visit.speech,
+        status=mistakes.status,
+        has_form=True,
+        headers=mistakes.headers,
+        name=visit.facts.name,
+        mistakes=mistakes,
+        **values,
     )

@@ -6,9 +6,8 @@ The log is redacted where it is written and once more where it is read, and down
 import asyncio
 import json
 
-from lancert.box.homepage.drawing import draw
 from lancert.box.homepage.exchange import Answer
-from lancert.box.homepage.forms import NO_MISTAKES, PIN, Mistakes, judge_pin, read_form
+from lancert.box.homepage.forms import NO_MISTAKES, PIN, Mistakes, draw_form, judge_pin, read_form
 from lancert.box.homepage.settings import over_https_only
 from lancert.box.homepage.visit import Visit
 
@@ -51,14 +50,10 @@ async def download_log(visit: Visit) -> Answer:
 
 
 def _log_page(visit: Visit, mistakes: Mistakes, lines: list[dict[str, str]] | None) -> Answer:
-    return draw(
+    return draw_form(
         "log.html",
-        visit.speech,
-        status=mistakes.status,
-        has_form=True,
-        headers=mistakes.headers,
-        name=visit.facts.name,
-        mistakes=mistakes,
+        visit,
+        mistakes,
         lines=lines,
         most=LINES_SHOWN,
     )

@@ -1,8 +1,7 @@
 """Asking for a new certificate although the old one will do: to see now whether what was mended works."""
 
-from lancert.box.homepage.drawing import draw
 from lancert.box.homepage.exchange import Answer, see_other
-from lancert.box.homepage.forms import NO_MISTAKES, PIN, Mistakes, judge_pin, read_form
+from lancert.box.homepage.forms import NO_MISTAKES, PIN, Mistakes, draw_form, judge_pin, read_form
 from lancert.box.homepage.settings import over_https_only
 from lancert.box.homepage.visit import Visit
 
@@ -26,13 +25,9 @@ async def renew(visit: Visit) -> Answer:
 
 
 def _form(visit: Visit, mistakes: Mistakes) -> Answer:
-    return draw(
+    return draw_form(
         "renewal.html",
-        visit.speech,
-        status=mistakes.status,
-        has_form=True,
-        headers=mistakes.headers,
-        name=visit.facts.name,
-        mistakes=mistakes,
+        visit,
+        mistakes,
         is_possible=visit.facts.server is not None and visit.facts.credential.is_complete,
     )

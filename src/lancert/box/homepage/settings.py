@@ -12,7 +12,7 @@ from lancert.box.connecting import ConnectRefused
 from lancert.box.facts import BoxFacts, NotAServer, Server, parse_server
 from lancert.box.homepage.drawing import draw
 from lancert.box.homepage.exchange import Answer, see_other
-from lancert.box.homepage.forms import NO_MISTAKES, PIN, Mistakes, judge_pin, read_form
+from lancert.box.homepage.forms import NO_MISTAKES, PIN, Mistakes, draw_form, judge_pin, read_form
 from lancert.box.homepage.speech import Speech
 from lancert.box.homepage.visit import Visit
 from lancert.kit.language import N_
@@ -121,15 +121,11 @@ def _read_credential(form: Mapping[str, str], visit: Visit) -> tuple[Credential,
 
 def _credential_form(visit: Visit, typed: Mapping[str, str], mistakes: Mistakes) -> Answer:
     credential = visit.facts.credential
-    return draw(
+    return draw_form(
         "credential.html",
-        visit.speech,
-        status=mistakes.status,
-        has_form=True,
-        headers=mistakes.headers,
-        name=visit.facts.name,
+        visit,
+        mistakes,
         typed=typed,
-        mistakes=mistakes,
         contract_is_set=credential.contract is not None,
         database_is_set=credential.database is not None,
     )
@@ -190,15 +186,11 @@ def _unconnected(problem: Occurrence, speech: Speech) -> Mistakes:
 
 def _server_form(visit: Visit, typed: Mapping[str, str], mistakes: Mistakes) -> Answer:
     server = visit.facts.server
-    return draw(
+    return draw_form(
         "server.html",
-        visit.speech,
-        status=mistakes.status,
-        has_form=True,
-        headers=mistakes.headers,
-        name=visit.facts.name,
+        visit,
+        mistakes,
         typed=typed,
-        mistakes=mistakes,
         server=server.url if server else None,
         by_address="server" in typed,
     )
@@ -226,14 +218,10 @@ async def change_log_level(visit: Visit) -> Answer:
 
 
 def _log_level_form(visit: Visit, level: str, mistakes: Mistakes) -> Answer:
-    return draw(
+    return draw_form(
         "log_level.html",
-        visit.speech,
-        status=mistakes.status,
-        has_form=True,
-        headers=mistakes.headers,
-        name=visit.facts.name,
-        mistakes=mistakes,
+        visit,
+        mistakes,
         levels=log_level_choices(visit.speech),
         log_level=level,
     )

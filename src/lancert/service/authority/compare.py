@@ -1,9 +1,10 @@
 """Whether a certificate is the one that was planned: every field, read by other code than the code that wrote it.
 
-It is asked before the key signs, with a placeholder for the signature, so that a wrong certificate never comes into
-being; what comes back from the key is compared with what was given to it (S-74; F-70 is the positive control). The
-``cryptography`` library reads the fields. What it would take long to decode (the issuer, the public key) or reads with
-indulgence (the algorithm inside, the bits that pad a key usage) is compared as bytes.
+It is asked before the key signs, so that a wrong certificate never comes into being; what comes back from the key is
+compared with what was given to it (S-74; F-70 is the positive control). What is, byte by byte, what the ``cryptography``
+library writes for the plan (``stencil``) needs no further look. Otherwise the library reads the fields, with a
+placeholder for the signature; what it would take long to decode (the issuer, the public key) or reads with indulgence
+(the algorithm inside, the bits that pad a key usage) is compared as bytes.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lancert.service.authority.profile import Extension, LeafPlan, own_leaf_extensions
+from lancert.service.authority.stencil import Stencils
+from lancert.service.authority.template import signed
 
 _FIELDS = (
     "version",
@@ -29,6 +32,7 @@ _FIELDS = (
     "ending",
 )
 _ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
+_PLACEHOLDER = bytes.fromhex("3006020101020101")
 _NOBODY = x509.Name([])
 _ALGORITHM, _ISSUER, _PUBLIC_KEY, _EXTENSIONS, _ALL = 2, 3, 6, 7, 8
 _UNREADABLE = (
@@ -52,17 +56,20 @@ class WouldSignSomethingElse(SignedSomethingElse):
 class Comparison:
     """What all leaves of one issuer have in common; says how a leaf differs from its plan, in any thread."""
 
-    __slots__ = ("_ending", "_fixed", "_issuer")
+    __slots__ = ("_ending", "_fixed", "_issuer", "_stencils")
 
     def __init__(self, issuer: x509.Name, fixed: Sequence[Extension]) -> None:
         self._issuer = issuer.public_bytes()
         self._fixed = tuple(fixed)
         self._ending = _written_by_the_library(fixed)
+        self._stencils = Stencils(issuer, fixed)
 
-    def differences(self, leaf: bytes, plan: LeafPlan) -> tuple[str, ...]:
-        """Name each field of a leaf (DER) that is not as planned."""
+    def differences(self, to_be_signed: bytes, plan: LeafPlan) -> tuple[str, ...]:
+        """Name each field of a TBSCertificate that is not as planned."""
+        if to_be_signed == self._stencils.write(plan):
+            return ()
         try:
-            found = _read(leaf, len(self._ending))
+            found = _read(to_be_signed, len(self._ending))
         except _UNREADABLE:
             return ("everything: it is not a certificate",)
         wanted = (
@@ -82,9 +89,8 @@ class Comparison:
         return tuple(name for name, one, other in zip(_FIELDS, found, wanted, strict=True) if one != other)
 
 
-def _read(leaf: bytes, ending: int) -> tuple[object, ...]:
-    certificate = x509.load_der_x509_certificate(leaf)
-    to_be_signed = certificate.tbs_certificate_bytes
+def _read(to_be_signed: bytes, ending: int) -> tuple[object, ...]:
+    certificate = x509.load_der_x509_certificate(signed(to_be_signed, _PLACEHOLDER))
     parts = _parts(to_be_signed)
     if len(parts) != _ALL:
         raise ValueError("there are other fields than those of a leaf")

@@ -40,7 +40,6 @@ from lancert.service.authority.profile import (
 from lancert.service.authority.template import LeafTemplate, signed
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
-_PLACEHOLDER = bytes.fromhex("3006020101020101")
 _FILE_LIMIT = 16_384
 
 
@@ -96,7 +95,7 @@ class EmbeddedAuthority:
         """
         check_plan(plan, self._issuer)
         to_be_signed = self._template.to_be_signed(plan)
-        if differing := self._comparison.differences(signed(to_be_signed, _PLACEHOLDER), plan):
+        if differing := self._comparison.differences(to_be_signed, plan):
             raise WouldSignSomethingElse(f"what is about to be signed differs in: {', '.join(differing)}")
         signature = self._key.sign(to_be_signed, _ECDSA)
         leaf = signed(to_be_signed, signature)

@@ -10,6 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from ipaddress import ip_network
 
 from cryptography import x509
@@ -27,11 +28,14 @@ LEAF_LIFE_LIMIT = timedelta(days=100)
 BACKDATED = timedelta(minutes=55)
 """How far a validity period begins before now, for clients whose clock is late; an hour is the most (S-73)."""
 
+P256_LENGTH = 91
+"""The length of a SubjectPublicKeyInfo on P-256 with its point written out."""
+
 SERIAL_BYTES = 17
 _SERIAL_PREFIX = 0x4C
 _COMMON_NAME_LIMIT = 64
+_LOOKED_AT = 256  # what is planned is checked again when it is signed, a moment later
 _P256_START = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
-_P256_LENGTH = 91
 _NAMES_LIMIT = 16
 _DNS_NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+")
 
@@ -94,6 +98,7 @@ def check_plan(plan: LeafPlan, issuer: Issuer) -> None:
         raise NotPlannable(f"a certificate lives up to {LEAF_LIFE_LIMIT.days} days")
 
 
+@lru_cache(maxsize=_LOOKED_AT)
 def check_names(names: tuple[str, ...], zone: Zone) -> None:
     """Refuse names that are not of the zone, written wrongly, doubled, none or too many. Raises NotPlannable."""
     if not 1 <= len(names) <= _NAMES_LIMIT or len(set(names)) != len(names):
@@ -176,13 +181,14 @@ def own_leaf_extensions(plan: LeafPlan) -> tuple[Extension, ...]:
     )
 
 
+@lru_cache(maxsize=_LOOKED_AT)
 def key_mark(public_key: bytes) -> bytes:
     """Give the identifier of a leaf's key (RFC 7093, section 2, method 1). Raises NotPlannable."""
     return hashlib.sha256(_key_bits(public_key)).digest()[:20]
 
 
 def _key_bits(public_key: bytes) -> bytes:
-    if len(public_key) == _P256_LENGTH and public_key.startswith(_P256_START):
+    if len(public_key) == P256_LENGTH and public_key.startswith(_P256_START):
         return public_key[len(_P256_START) - 1 :]
     try:
         key = serialization.load_der_public_key(public_key)

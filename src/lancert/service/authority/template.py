@@ -5,6 +5,8 @@ by other code, before the key signs it (see ``compare``).
 """
 
 from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 
@@ -41,7 +43,7 @@ class LeafTemplate:
             _VERSION_3,
             der.integer(plan.serial),
             self._after_serial,
-            der.sequence(der.moment(plan.not_before), der.moment(plan.not_after)),
+            _validity(plan.not_before, plan.not_after),
             _NO_SUBJECT,
             plan.public_key,
             der.wrap(_EXTENSIONS, extensions),
@@ -51,6 +53,12 @@ class LeafTemplate:
 def signed(to_be_signed: bytes, signature: bytes) -> bytes:
     """Put a TBSCertificate and its signature together as a certificate in DER."""
     return der.sequence(to_be_signed, _ECDSA_WITH_SHA256, der.bits(signature))
+
+
+@lru_cache(maxsize=16)
+def _validity(not_before: datetime, not_after: datetime) -> bytes:
+    """Write a period once for all that are signed in the same second."""
+    return der.sequence(der.moment(not_before), der.moment(not_after))
 
 
 def _extension(extension: Extension) -> bytes:

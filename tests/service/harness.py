@@ -202,7 +202,7 @@ class RunningService:
 def settings_for(folder: Path, **other: Any) -> ServiceSettings:
     """The settings of a small service on free ports of loopback."""
     ports = {"https_port": 0, "http_port": 0, "dns_port": 0}
-    return ServiceSettings(folder=folder, host="127.0.0.1", **{**ports, **other})
+    return ServiceSettings(folder=folder, listen="127.0.0.1", **{**ports, **other})
 
 
 def client_of(folder: Path, ready: Ready) -> httpx2.Client:

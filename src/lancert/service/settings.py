@@ -33,14 +33,14 @@ class ServiceSettings:
 
     folder: Path
     zone: Zone = DEMO_ZONE
-    host: str = ""
+    listen: str = ""
     """The address to listen on; empty is loopback for a zone under localhost, every address otherwise."""
 
     https_port: int = 8443
     http_port: int | None = 8080
     """Plain HTTP, for the revocation list and the root certificate only."""
 
-    dns_host: str = ""
+    dns_listen: str = ""
     dns_port: int | None = 8053
     public_url: str = ""
     """What boxes call the service; empty is ``https://service.<zone>`` with the port."""
@@ -69,12 +69,12 @@ class ServiceSettings:
     @property
     def listen_host(self) -> str:
         """Give the address to listen on for HTTPS and HTTP."""
-        return self.host or ("127.0.0.1" if is_localhost_zone(self.zone) else "0.0.0.0")
+        return self.listen or ("127.0.0.1" if is_localhost_zone(self.zone) else "0.0.0.0")
 
     @property
     def listen_dns(self) -> str:
         """Give the address to listen on for DNS."""
-        return self.dns_host or self.listen_host
+        return self.dns_listen or self.listen_host
 
     @property
     def ranges(self) -> AddressRanges:
@@ -197,10 +197,10 @@ def _level(name: str, value: object) -> str:
 _READERS: Final[Mapping[str, Any]] = {
     "folder": _path,
     "zone": _zone,
-    "host": _host,
+    "listen": _host,
     "https_port": _port,
     "http_port": _port_or_none,
-    "dns_host": _host,
+    "dns_listen": _host,
     "dns_port": _port_or_none,
     "public_url": _text,
     "address": _address,

@@ -474,3 +474,24 @@ def test_the_command_is_a_program_that_works_on_the_folder_of_the_environment(fo
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "Did you mean bakery-rossi?" in wrong.stderr
     assert program("tenant", "add", "Bakery Rossi").returncode == 1
+
+
+def test_a_contract_goes_to_another_tenant(shop: Admin) -> None:
+    """A contract that was given to the wrong customer is moved."""
+    shop("tenant", "add", "Other")
+
+    moved = shop("contract", "set", "M240401", "--tenant", "other")
+
+    assert moved.output == "The contract M240401 is one of other now.\n"
+    assert [one["code"] for one in answer_of(shop("contract", "list", "--tenant", "other", "--json"))] == ["M240401"]
+
+
+def test_a_contract_in_use_stays_where_it_is(shop: Admin, box: str) -> None:
+    """A box and its database belong to one tenant."""
+    shop("tenant", "add", "Other")
+
+    refused = shop("contract", "set", "M240401", "--tenant", "other")
+
+    assert refused.exit_code == 1
+    assert "remove its IoT systems first (there are 1)" in refused.output
+    assert box in shop("box", "list", "--contract", "M240401").output

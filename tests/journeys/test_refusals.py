@@ -138,3 +138,13 @@ def test_a_line_added_later_is_picked_up_by_opening_the_homepage(service: Servic
 
     assert time.monotonic() - began > 50
     assert box.tries() == 2
+
+
+@pytest.mark.promise("M17")
+def test_a_duplicated_database_is_refused(service: Service, new_box: Callable[[], Box]) -> None:
+    """The operator marked the database as announced from two places; only one of them may stay."""
+    shop = service.shop()
+    service.admin("database", "set", shop.database, "--duplicated")
+    box = new_box().connect(shop).start()
+
+    refused_for(box, "database-duplicated")

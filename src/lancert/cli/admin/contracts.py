@@ -7,7 +7,7 @@ from lancert.cli.admin.printing import document, print_change, print_json, print
 from lancert.cli.admin.subscriptions import lines_of, seats_of
 from lancert.service.directory.boxes import list_boxes
 from lancert.service.directory.subscriptions import list_subscriptions
-from lancert.service.directory.tenants import add_contract, list_contracts, show_contract
+from lancert.service.directory.tenants import add_contract, change_contract, list_contracts, show_contract
 from lancert.service.model import ContractCode, SubscriptionStatus, TenantId
 
 
@@ -36,6 +36,22 @@ def add(chosen: Chosen, code: str, tenant_id: str) -> None:
         made = add_contract(connection, ContractCode(code), TenantId(tenant_id), chosen.by)
     follow = ("subscription", "add", "--contract", made.code, "--status", "in-progress", "--line", "iot-box=1")
     print_change(chosen, made, f"Added the contract {made.code} of {made.tenant}.", f"Next: {chosen.next(*follow)}")
+
+
+@admin_command(contract, "set", changes=True)
+@click.argument("code")
+@click.option("--tenant", "tenant_id", required=True, help="Whose contract it is from now on.")
+def set_(chosen: Chosen, code: str, tenant_id: str) -> None:
+    """Give a contract to another tenant, as long as no IoT system uses it.
+
+    \b
+    Example:
+      lancert admin contract set M240401 --tenant bakery-bianchi
+    """
+    wanted = ContractCode(code)
+    with changing(chosen, contract=wanted, tenant=tenant_id) as connection:
+        made = change_contract(connection, wanted, chosen.by, tenant=TenantId(tenant_id))
+    print_change(chosen, made, f"The contract {made.code} is one of {made.tenant} now.")
 
 
 @admin_command(contract, "list")

@@ -8,6 +8,7 @@ from lancert.service.directory.errors import AlreadyThere, NotUsable, Unknown
 from lancert.service.directory.record import By, check_key, check_name, record
 from lancert.service.model import Contract, ContractCode, Database, DatabaseUuid, Environment, Tenant, TenantId
 from lancert.service.store import Connection
+from lancert.service.store import boxes as box_rows
 from lancert.service.store import tenants as rows
 
 
@@ -58,6 +59,23 @@ def add_contract(connection: Connection, code: ContractCode, tenant: TenantId, b
     rows.insert_contract(connection, made)
     record(connection, by, "contract added", f"contract {code}", tenant)
     return made
+
+
+def change_contract(connection: Connection, code: ContractCode, by: By, *, tenant: TenantId) -> Contract:
+    """Give a contract to another tenant, as long as no box uses it: a box and its database have one tenant.
+
+    Raises Unknown, NotUsable.
+    """
+    old = show_contract(connection, code)
+    show_tenant(connection, tenant)
+    used = len(box_rows.list_boxes(connection, tenant=None, contract=code, withdrawn=False))
+    if used and tenant != old.tenant:
+        raise NotUsable(f"The contract {code} is in use: remove its IoT systems first (there are {used}).")
+    changed = replace(old, tenant=tenant)
+    rows.update_contract(connection, changed)
+    if changed != old:
+        record(connection, by, f"contract moved from {old.tenant} to {tenant}", f"contract {code}", tenant)
+    return changed
 
 
 def show_contract(connection: Connection, code: ContractCode) -> Contract:

@@ -36,6 +36,11 @@ def insert_contract(connection: Connection, contract: Contract) -> None:
     connection.execute(contracts.insert(), {"code": contract.code, "tenant": contract.tenant})
 
 
+def update_contract(connection: Connection, contract: Contract) -> None:
+    """Give a contract to another tenant."""
+    connection.execute(contracts.update().where(contracts.c.code == contract.code), {"tenant": contract.tenant})
+
+
 def find_contract(connection: Connection, code: ContractCode) -> Contract | None:
     """Give a contract, if it exists."""
     row = connection.execute(select(contracts).where(contracts.c.code == code)).one_or_none()

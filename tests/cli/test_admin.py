@@ -492,6 +492,6 @@ def test_a_contract_in_use_stays_where_it_is(shop: Admin, box: str) -> None:
 
     refused = shop("contract", "set", "M240401", "--tenant", "other")
 
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "remove its IoT systems first (there are 1)" in refused.output
     assert box in shop("box", "list", "--contract", "M240401").output

@@ -186,6 +186,11 @@ def test_a_firewall_that_drops_is_named_a_timeout(silent_port: int, authority: A
     assert _failure(Server(url=f"https://127.0.0.1:{silent_port}"), authority) == ("timeout", Hop.CONNECT)
 
 
+def test_a_failure_without_a_word_from_the_system_is_told_in_ours() -> None:
+    """A reset sometimes comes without text; the log says at least what and where."""
+    assert str(Unreachable("broken-off", Hop.TLS, "")) == "broken-off at tls"
+
+
 @pytest.mark.promise("M9", "M15")
 @pytest.mark.parametrize(
     ("behaviour", "cause"), [(Hang(), "timeout"), (Reset(), "broken-off"), (Close(), "broken-off")]

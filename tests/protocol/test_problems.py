@@ -172,7 +172,7 @@ def test_a_problem_is_found_as_people_type_its_code(problem: Problem) -> None:
     assert find_problem(short.lower()) is problem
 
 
-@pytest.mark.parametrize("text", ["", " ", "404", "ERR_IOT_HTTPS_", "ERR_IOT_HTTPS_LOAD", "LOAD_REQUEST", "\0"])
+@pytest.mark.parametrize("text", ["", " ", "4040", "ERR_IOT_HTTPS_", "ERR_IOT_HTTPS_LOAD", "LOAD_REQUEST", "\0"])
 def test_an_unknown_code_is_not_guessed(text: str) -> None:
     """Half a code is none."""
     assert find_problem(text) is None

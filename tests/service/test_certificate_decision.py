@@ -24,7 +24,6 @@ from lancert.service.decision import (
 from lancert.service.eligibility import EligibilityFacts
 from lancert.service.model import (
     IOT_BOX_PRODUCT,
-    BoxId,
     Candidate,
     ContractCode,
     Environment,
@@ -64,13 +63,13 @@ GOOD = EligibilityFacts(
 BAD = replace(GOOD, environment=Environment.STAGING)
 BOX = Candidate(
     number=1,
-    id=BoxId("box-1"),
     identity=ME,
     label=LABEL,
     contract=ContractCode("C"),
     environment=Environment.PRODUCTION,
     is_duplicated=False,
     is_suspended=False,
+    seat=1,
     conflict_signs=0,
     counter=REPEATED,
     body_hash="old",

@@ -51,7 +51,7 @@ from lancert.service.model import (
 from lancert.service.store import Connection
 from lancert.service.store.engine import open_engine, writing
 from lancert.service.store.events import last_events
-from lancert.service.store.issuances import candidates, seats
+from lancert.service.store.issuances import candidates
 from lancert.service.store.zone import zone_changes
 
 
@@ -226,7 +226,7 @@ def test_a_box_is_found_by_its_id_and_by_its_label(connection: Connection, shop:
 def seat_of(connection: Connection, credentials: Credentials, identity: str) -> int | None:
     """The seat of a box."""
     box = candidates(connection, [Identity(identity * 43)])[Identity(identity * 43)]
-    return seats(connection, [credentials.contract], [box.number]).get(box.number)
+    return box.seat
 
 
 def test_seats_are_given_in_order_of_enrolment(connection: Connection, shop: Credentials) -> None:

@@ -46,7 +46,8 @@ class Unreachable(Exception):
     """
 
     def __init__(self, cause: str, hop: Hop, detail: str) -> None:
-        super().__init__(detail)
+        # Some errors of the system come without a word.
+        super().__init__(detail or f"{cause} at {hop}")
         self.cause = cause
         self.hop = hop
         self.reference = secrets.token_hex(4)

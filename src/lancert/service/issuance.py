@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes
 from lancert.kit.clock import Clock
 from lancert.kit.logs import Log
 from lancert.protocol.certificate import public_bytes
+from lancert.protocol.messages import Counter
 from lancert.protocol.names import Zone
 from lancert.protocol.problems import Reason
 from lancert.service.authority import LeafPlan
@@ -140,8 +141,7 @@ class Desk:
         try:
             while self._waiting:
                 if is_busy:
-                    # Those who were just answered are about to ask again: waiting for them saves rounds, and commits.
-                    await asyncio.sleep(_GATHER_SECONDS)
+                    await self._gather()
                 together, self._waiting = _apart(self._waiting)
                 try:
                     await self._serve_together(together)
@@ -150,6 +150,13 @@ class Desk:
                 is_busy = is_busy or len(together) >= _BUSY
         finally:
             self._round = None
+
+    async def _gather(self) -> None:
+        """Wait while more requests keep coming: others are about to ask, and fewer rounds are fewer commits."""
+        waiting = 0
+        while waiting < len(self._waiting) < _MOST_TOGETHER:
+            waiting = len(self._waiting)
+            await asyncio.sleep(_GATHER_SECONDS)
 
     async def _serve_together(self, together: Sequence[_Waiting]) -> None:
         now = self._clock.now()
@@ -219,7 +226,7 @@ class _Decider:
     zone: Zone
     now: datetime
     intents: list[tuple[Issuance, str]] = field(default_factory=list)
-    accepted: list[rows.Accepted] = field(default_factory=list)
+    accepted: list[tuple[int, Counter, str]] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
 
     def decide_all(self, connection: Connection, asked: Sequence[Asked]) -> list[Outcome | Issuance]:
@@ -227,7 +234,7 @@ class _Decider:
         look_up = _known(connection, asked, self.own_keys)
         steps = [self._decide(connection, one, look_up(one)) for one in asked]
         rows.insert_intents(connection, self.intents, self.now)
-        rows.accept_counters(connection, self.accepted)
+        rows.accept_counters(connection, self.accepted, self.now)
         rows.insert_refusals(connection, self.refused, self.now)
         return steps
 
@@ -263,15 +270,7 @@ class _Decider:
         return intent_of(plan, box=box.number, key_hash=asked.request.key_hash, issuer=self.issuer)
 
     def _accept(self, asked: Asked, known: Known) -> None:
-        self.accepted.append(
-            rows.Accepted(
-                box=known.candidate.number,
-                boot=asked.counter.boot,
-                count=asked.counter.count,
-                body_hash=asked.body_hash,
-                at=self.now,
-            )
-        )
+        self.accepted.append((known.candidate.number, asked.counter, asked.body_hash))
 
 
 def intent_of(plan: LeafPlan, *, box: int | None, key_hash: KeyHash, issuer: str) -> Issuance:
@@ -310,9 +309,7 @@ def _known(
     """Read everything the decisions depend on, for all requests in a handful of queries."""
     keys = [one.request.key_hash for one in asked]
     found = rows.candidates(connection, [one.identity for one in asked])
-    contracts = sorted({box.contract for box in found.values()})
-    subscriptions = subscriptions_of(connection, contracts)
-    seats = rows.seats(connection, contracts, [box.number for box in found.values()])
+    subscriptions = subscriptions_of(connection, sorted({box.contract for box in found.values()}))
     issuances = rows.issuances_of_keys(connection, keys)
     blocked = rows.blocked_among(connection, keys) | own_keys
 
@@ -326,7 +323,7 @@ def _known(
                 environment=box.environment,
                 is_duplicated=box.is_duplicated,
                 subscriptions=subscriptions.get(box.contract, ()),
-                seat=seats.get(box.number),
+                seat=box.seat,
                 is_suspended=box.is_suspended,
                 has_conflict=box.conflict_signs >= CONFLICT_SIGNS,
             ),

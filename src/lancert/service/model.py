@@ -136,18 +136,21 @@ class Box:
         return self.conflict_signs >= CONFLICT_SIGNS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """What a decision over a certificate looks at of one live box and its database."""
+class Candidate(NamedTuple):
+    """What a decision over a certificate looks at of one live box and its database.
+
+    ``seat`` is the position of the box among those of its contract that take a seat, counted from 1; a suspended
+    box has none.
+    """
 
     number: int
-    id: BoxId
     identity: Identity
     label: Label
     contract: ContractCode
     environment: Environment
     is_duplicated: bool
     is_suspended: bool
+    seat: int | None
     conflict_signs: int
     counter: Counter
     body_hash: str

@@ -10,7 +10,7 @@ import binascii
 import hashlib
 import re
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -55,7 +55,7 @@ _RSA = dict(
     )
 )
 # What boxes send: version 1, an empty subject, a key on P-256 with its point written out, no attributes.
-_PLAIN_START = bytes.fromhex("3062020100" "3000" "3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+_PLAIN_START = bytes.fromhex("306202010030003059301306072a8648ce3d020106082a8648ce3d03010703420004")
 _PLAIN_END = bytes.fromhex("a000")
 _PLAIN_KEY = slice(7, 98)
 _PLAIN_LENGTH = 100
@@ -134,24 +134,36 @@ def hash_of_key(public_key: bytes) -> KeyHash:
 
 def _check(request: x509.CertificateSigningRequest) -> SigningRequest:
     written = request.tbs_certrequest_bytes
-    is_plain = len(written) == _PLAIN_LENGTH and written.startswith(_PLAIN_START) and written.endswith(_PLAIN_END)
-    names, common_name = (frozenset[str](), None) if is_plain else (_names(request), _common_name(request))
+    if len(written) == _PLAIN_LENGTH and written.startswith(_PLAIN_START) and written.endswith(_PLAIN_END):
+        _check_proof(request.public_key(), request)
+        # The key stands there in the one spelling that the library would give it.
+        public_key = written[_PLAIN_KEY]
+        return SigningRequest(public_key=public_key, key_hash=hash_of_key(public_key))
+    names, common_name = _names(request), _common_name(request)
     key = request.public_key()
-    # The library's own ``is_signature_valid`` reads the key a second time, which costs a fifth of the verification.
     match key:
         case ec.EllipticCurvePublicKey():
             _check_curve(key)
-            ecdsa = _algorithm(_ECDSA, request)
-            _verified(lambda: key.verify(request.signature, written, ecdsa))
         case rsa.RSAPublicKey():
             _check_rsa(key)
-            sha = _algorithm(_RSA, request)
-            _verified(lambda: key.verify(request.signature, written, PKCS1v15(), sha))
-        case _:
-            raise RequestRefused("the key must be on the curve P-256 or P-384, or RSA")
-    # A plain request has the key in the one spelling that the library would give it.
-    public_key = written[_PLAIN_KEY] if is_plain else public_bytes(key)
+    _check_proof(key, request)
+    public_key = public_bytes(key)
     return SigningRequest(public_key=public_key, key_hash=hash_of_key(public_key), names=names, common_name=common_name)
+
+
+def _check_proof(key: object, request: x509.CertificateSigningRequest) -> None:
+    # The library's own ``is_signature_valid`` reads the key a second time, which costs a fifth of the verification.
+    try:
+        match key:
+            case ec.EllipticCurvePublicKey():
+                key.verify(request.signature, request.tbs_certrequest_bytes, _algorithm(_ECDSA, request))
+            case rsa.RSAPublicKey():
+                sha = _algorithm(_RSA, request)
+                key.verify(request.signature, request.tbs_certrequest_bytes, PKCS1v15(), sha)
+            case _:
+                raise RequestRefused("the key must be on the curve P-256 or P-384, or RSA")
+    except InvalidSignature as error:
+        raise RequestRefused("the signature of the request does not belong to its key") from error
 
 
 def _algorithm(
@@ -161,13 +173,6 @@ def _algorithm(
     if algorithm is None:
         raise RequestRefused("the request must be signed by its own key with SHA-256, SHA-384 or SHA-512")
     return algorithm
-
-
-def _verified(verify: Callable[[], None]) -> None:
-    try:
-        verify()
-    except InvalidSignature as error:
-        raise RequestRefused("the signature of the request does not belong to its key") from error
 
 
 def _check_curve(key: ec.EllipticCurvePublicKey) -> None:

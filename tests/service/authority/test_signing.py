@@ -26,7 +26,8 @@ from lancert.service.authority import (
 from lancert.service.authority.compare import Comparison
 from lancert.service.authority.keys import new_key
 from lancert.service.authority.profile import Extension, fixed_leaf_extensions, own_leaf_extensions
-from lancert.service.authority.template import LeafTemplate, signed
+from lancert.service.authority.stencil import Stencils
+from lancert.service.authority.template import LeafTemplate
 
 SECOND = timedelta(seconds=1)
 OTHER_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -153,7 +154,7 @@ def build(
         plan.not_after,
         list(extensions),
     )
-    return builder.sign(OTHER_KEY, algorithm or hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    return builder.sign(OTHER_KEY, algorithm or hashes.SHA256()).tbs_certificate_bytes
 
 
 def test_the_comparison_accepts_what_the_library_builds_from_the_plan(
@@ -161,6 +162,44 @@ def test_the_comparison_accepts_what_the_library_builds_from_the_plan(
 ) -> None:
     """The control of the control: the mutants below differ by their mutation alone."""
     assert comparison.differences(build(authority, plan, [*own_leaf_extensions(plan), *fixed]), plan) == ()
+
+
+def test_a_stencil_writes_what_the_library_builds(
+    authority: EmbeddedAuthority, plan: LeafPlan, fixed: tuple[Extension, ...], now: datetime
+) -> None:
+    """Filled a second time, with every value another one, it still gives the bytes of the library's own builder."""
+    stencils = Stencils(authority.issuing.subject, fixed)
+    other_key = public_bytes(OTHER_KEY.public_key())
+    names = certificate_names(new_label(), DEMO_ZONE)
+    other = authority.plan(names=names, public_key=other_key, now=now + timedelta(hours=2))
+
+    for one in (plan, other):
+        assert stencils.write(one) == build(authority, one, [*own_leaf_extensions(one), *fixed])
+
+
+def test_there_is_no_stencil_for_what_it_could_not_write_to_the_letter(
+    authority: EmbeddedAuthority, plan: LeafPlan, fixed: tuple[Extension, ...]
+) -> None:
+    """Parts of a second, dates with four digits for the year, keys of another size: the library reads those itself."""
+    stencils = Stencils(authority.issuing.subject, fixed)
+    larger = public_bytes(ec.generate_private_key(ec.SECP384R1()).public_key())
+
+    assert stencils.write(replace(plan, not_before=plan.not_before + timedelta(microseconds=1))) is None
+    assert stencils.write(replace(plan, not_after=plan.not_after.replace(year=2050))) is None
+    assert stencils.write(replace(plan, public_key=larger)) is None
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1()], ids=lambda curve: curve.name)
+def test_leaves_with_a_stencil_and_without_pass_the_comparison(
+    authority: EmbeddedAuthority, now: datetime, curve: ec.EllipticCurve
+) -> None:
+    """The long way and the short way accept what was planned."""
+    public_key = public_bytes(ec.generate_private_key(curve).public_key())
+    plan = authority.plan(names=(f"a.{DEMO_ZONE}",), public_key=public_key, now=now)
+
+    leaf = x509.load_der_x509_certificate(authority.sign(plan))
+
+    assert public_bytes(leaf.public_key()) == public_key
 
 
 CHANGES_OF_THE_PLAN: dict[str, tuple[str, Callable[[LeafPlan], LeafPlan]]] = {
@@ -190,7 +229,7 @@ def test_a_leaf_of_another_plan_is_noticed(
     """Whatever of the plan the certificate does not follow is named (F-70)."""
     to_be_signed = LeafTemplate(authority.issuing.subject, fixed).to_be_signed(change(plan))
 
-    found = comparison.differences(signed(to_be_signed, b"0"), plan)
+    found = comparison.differences(to_be_signed, plan)
 
     assert field in found
 
@@ -302,7 +341,7 @@ def test_no_bit_of_what_is_signed_can_be_another_one(
     for bit in range(len(right) * 8):
         mutant = bytearray(right)
         mutant[bit // 8] ^= 1 << bit % 8
-        if not comparison.differences(signed(bytes(mutant), b"0"), plan):
+        if not comparison.differences(bytes(mutant), plan):
             survivors.append(bit)
 
     assert survivors == []

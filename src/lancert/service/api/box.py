@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
-from lancert.kit.clock import Clock, to_text
+from lancert.kit.clock import Clock
 from lancert.kit.logs import Log
 from lancert.protocol.messages import (
-    CertificateAnswer,
     CertificateRequest,
     EnrolmentAnswer,
     EnrolmentRequest,
     NotAMessage,
-    RenewalWindow,
     ReportAnswer,
     ReportRequest,
     decode,
@@ -26,6 +24,7 @@ from lancert.protocol.messages import (
 )
 from lancert.protocol.names import AddressRanges, Zone
 from lancert.protocol.signatures import Identity, NotSigned, verify
+from lancert.service.api.answers import certificate_answer
 from lancert.service.api.asgi import Receive, Scope, Send, read_body, send_answer
 from lancert.service.api.problems import (
     CSR_REFUSED,
@@ -47,7 +46,6 @@ from lancert.service.eligibility import NOT_RECOGNISED
 from lancert.service.enrolment import Enrolled, NotRecognised, Repeated, enrol
 from lancert.service.issuance import Desk, Granted, Refused
 from lancert.service.limits import Buckets, Rates
-from lancert.service.policy import renewal_window
 from lancert.service.reports import NotAReport, keep_report, read_report
 from lancert.service.signing_request import PrivateKeyPosted, RequestRefused, read_signing_request
 from lancert.service.store import Connection
@@ -159,8 +157,10 @@ class BoxApi:
             )
         )
         match outcome:
-            case Granted():
-                await send_answer(send, 200, encode(self._answer(outcome)))
+            case Granted(issuance=issued, certificate=certificate):
+                chain = self._chain_pem(certificate)
+                answer = certificate_answer(chain, issued.not_before, issued.not_after, issued.names[1])
+                await send_answer(send, 200, answer)
             case Refused(reasons=reasons):
                 criteria = [reason.criterion.value for reason in reasons]
                 _log.info("certificate refused", identity=signed.identity, criteria=criteria)
@@ -221,17 +221,6 @@ class BoxApi:
         self._identities.take(identity, now)
         return _Signed(identity, body)
 
-    def _answer(self, granted: Granted) -> CertificateAnswer:
-        issuance = granted.issuance
-        window = renewal_window(issuance.not_before, issuance.not_after)
-        return CertificateAnswer(
-            chain=self._chain_pem(granted.certificate),
-            not_before=to_text(issuance.not_before),
-            not_after=to_text(issuance.not_after),
-            renewal=RenewalWindow(start=to_text(window.start), end=to_text(window.end)),
-            url_suffix=issuance.names[1],
-        )
-
     def _block(self, identity: Identity, posted: PrivateKeyPosted, connection: Connection) -> None:
         # Only a box that is known can make the list longer.
         if live_box(connection, identity) is not None:
@@ -239,9 +228,12 @@ class BoxApi:
 
 
 def _headers(scope: Scope) -> Mapping[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in scope["headers"]:
-        key, text = name.decode("latin-1"), value.decode("latin-1")
+    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    headers = dict(pairs)
+    if len(headers) == len(pairs):
+        return headers
+    headers.clear()
+    for key, text in pairs:
         # A header that is there twice is one list (RFC 9110, 5.3), which no signature of ours survives.
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers

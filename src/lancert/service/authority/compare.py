@@ -1,10 +1,10 @@
 """Whether a certificate is the one that was planned: every field, read by other code than the code that wrote it.
 
 It is asked before the key signs, so that a wrong certificate never comes into being; what comes back from the key is
-compared with what was given to it (S-74; F-70 is the positive control). What is, byte by byte, what the ``cryptography``
-library writes for the plan (``stencil``) needs no further look. Otherwise the library reads the fields, with a
-placeholder for the signature; what it would take long to decode (the issuer, the public key) or reads with indulgence
-(the algorithm inside, the bits that pad a key usage) is compared as bytes.
+compared with what was given to it (S-74; F-70 is the positive control). What is, byte by byte, what the
+``cryptography`` library writes for the plan (``stencil``), needs no further look. Otherwise the library reads the
+fields, with a placeholder for the signature; what it would take long to decode (the issuer, the public key) or reads
+with indulgence (the algorithm inside, the bits that pad a key usage) is compared as bytes.
 """
 
 from collections.abc import Sequence

@@ -71,19 +71,21 @@ def plan_leaf(
     issuer: Issuer, *, names: tuple[str, ...], public_key: bytes, now: datetime, life: timedelta, chance: bytes
 ) -> LeafPlan:
     """Plan a leaf. ``chance`` are 17 random bytes for the serial. Raises NotPlannable."""
-    if not issuer.not_before <= now <= issuer.not_after:
-        raise NotPlannable("the issuing certificate is not valid now")
-    not_before = max(_whole_seconds(now) - BACKDATED, issuer.not_before)
+    not_before, not_after = _leaf_period(issuer, now, life)
     plan = LeafPlan(
-        serial=serial_from(chance),
-        names=names,
-        public_key=public_key,
-        not_before=not_before,
-        # Both ends belong to the period (4.1.2.5), and nothing outlives its issuer (S-71).
-        not_after=min(not_before + life - timedelta(seconds=1), issuer.not_after),
+        serial=serial_from(chance), names=names, public_key=public_key, not_before=not_before, not_after=not_after
     )
     check_plan(plan, issuer)
     return plan
+
+
+@lru_cache(maxsize=_LOOKED_AT)
+def _leaf_period(issuer: Issuer, now: datetime, life: timedelta) -> tuple[datetime, datetime]:
+    if not issuer.not_before <= now <= issuer.not_after:
+        raise NotPlannable("the issuing certificate is not valid now")
+    not_before = max(_whole_seconds(now) - BACKDATED, issuer.not_before)
+    # Both ends belong to the period (4.1.2.5), and nothing outlives its issuer (S-71).
+    return not_before, min(not_before + life - timedelta(seconds=1), issuer.not_after)
 
 
 def check_plan(plan: LeafPlan, issuer: Issuer) -> None:

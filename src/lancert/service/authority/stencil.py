@@ -2,12 +2,12 @@
 
 For leaves of one shape (their values have the same lengths) the library writes the same bytes around the values. So it
 writes one leaf of made-up values, which is cut where they are; what is left is filled with the values of a plan. A
-stencil is used only after it gave, byte by byte, what the library writes for a second plan. Shapes that are rare (other
-keys than P-256, parts of seconds) have none: whoever asks takes the long way.
+stencil is used only after it gave, byte by byte, what the library writes for other values. What is rare (keys of
+another kind than P-256, parts of seconds) has none: whoever asks takes the long way.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -23,7 +23,7 @@ _NOBODY = x509.Name([])
 _SHAPES_KEPT = 16
 _POINT_LENGTH = 65
 _MARK_LENGTH = 20
-_LAST_SHORT_YEAR = 2049
+_SHORT_YEARS = range(1950, 2050)
 
 
 class Stencils:
@@ -44,16 +44,16 @@ class Stencils:
         shape = tuple(map(len, values))
         between = self._of_shape.get(shape)
         if between is None:
-            between = self._cut(plan)
-            if _fill(between, values) != self._built(plan):
+            between = self._cut(_made_up(plan, "a"))
+            proof = _made_up(plan, "k")
+            if _fill(between, _values(proof)) != self._built(proof):
                 return None
             if len(self._of_shape) < _SHAPES_KEPT:
                 self._of_shape[shape] = between
         return _fill(between, values)
 
-    def _cut(self, plan: LeafPlan) -> tuple[bytes, ...]:
-        """Have a made-up leaf of the same shape written, and give what stands before, between and after its values."""
-        sample = _made_up(plan)
+    def _cut(self, sample: LeafPlan) -> tuple[bytes, ...]:
+        """Give what the library writes before, between and after the values of a leaf."""
         rest, between = self._built(sample), []
         for value in _values(sample):
             before, _, rest = rest.partition(value)
@@ -66,7 +66,7 @@ class Stencils:
         extensions = [*own_leaf_extensions(plan), *self._fixed]
         start, end = plan.not_before, plan.not_after
         builder = x509.CertificateBuilder(self._issuer, _NOBODY, key, plan.serial, start, end, extensions)
-        return builder.sign(_any_key(), hashes.SHA256()).tbs_certificate_bytes
+        return builder.sign(_any_key("a"), hashes.SHA256()).tbs_certificate_bytes
 
 
 def _is_ordinary(plan: LeafPlan) -> bool:
@@ -76,7 +76,7 @@ def _is_ordinary(plan: LeafPlan) -> bool:
 @lru_cache(maxsize=_SHAPES_KEPT)
 def _is_short(*moments: datetime) -> bool:
     """Say whether moments are written in UTC, to the second, with two digits for the year (RFC 5280, 4.1.2.5.1)."""
-    return all(one.tzinfo is UTC and not one.microsecond and one.year <= _LAST_SHORT_YEAR for one in moments)
+    return all(one.tzinfo is UTC and not one.microsecond and one.year in _SHORT_YEARS for one in moments)
 
 
 def _values(plan: LeafPlan) -> tuple[bytes, ...]:
@@ -96,22 +96,23 @@ def _short(moment: datetime) -> bytes:
     return moment.strftime("%y%m%d%H%M%SZ").encode()
 
 
-def _fill(between: Iterable[bytes], values: Sequence[bytes]) -> bytes:
+def _fill(between: Sequence[bytes], values: Sequence[bytes]) -> bytes:
     return b"".join(piece for pair in zip(between, (*values, b""), strict=True) for piece in pair)
 
 
-def _made_up(plan: LeafPlan) -> LeafPlan:
-    """Give a plan of the same shape whose values are found nowhere else in a leaf."""
+def _made_up(plan: LeafPlan, letter: str) -> LeafPlan:
+    """Give a plan of the same shape whose values are found nowhere else in a leaf; another letter, other values."""
+    year = 2000 + ord(letter) % 50
     return replace(
         plan,
-        serial=plan.serial ^ (1 << plan.serial.bit_length() - 1) - 1,
-        names=tuple(chr(ord("a") + place) * len(name) for place, name in enumerate(plan.names)),
-        public_key=public_bytes(_any_key().public_key()),
-        not_before=datetime(2031, 2, 3, 4, 5, 6, tzinfo=UTC),
-        not_after=datetime(2037, 8, 9, 10, 11, 12, tzinfo=UTC),
+        serial=plan.serial ^ (1 << plan.serial.bit_length() - 1) - ord(letter),
+        names=tuple(chr(ord(letter) + place % 10) * len(name) for place, name in enumerate(plan.names)),
+        public_key=public_bytes(_any_key(letter).public_key()),
+        not_before=datetime(year, 2, 3, 4, 5, 6, tzinfo=UTC),
+        not_after=datetime(year, 8, 9, 10, 11, 12, tzinfo=UTC),
     )
 
 
-@lru_cache(maxsize=1)
-def _any_key() -> ec.EllipticCurvePrivateKey:
+@lru_cache(maxsize=2)
+def _any_key(letter: str) -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())

@@ -12,12 +12,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from lancert.kit.files import private_directory
-from lancert.service.store.schema import HEAD
+from lancert.service.store.schema import HEAD, Json
 
 DATABASE_FILE: Final = "service.sqlite"
 
@@ -69,6 +81,11 @@ def _prepare(connection: sqlite3.Connection, record: Any) -> None:
 def _begin(connection: Connection) -> None:
     reads = connection.get_execution_options().get(_READS, False)
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def among(column: Column[Any], name: str) -> ColumnElement[bool]:
+    """Say that a column holds one of the texts of a parameter: one parameter however many, so one text of the SQL."""
+    return column.in_(select(func.json_each(bindparam(name, type_=Json)).table_valued("value").c.value))
 
 
 @contextmanager

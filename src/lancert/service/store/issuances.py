@@ -5,90 +5,84 @@ afterwards. A row without certificate is an intent that a crash left unfinished.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, case, func, select
 
 from lancert.protocol.messages import Counter
+from lancert.protocol.names import Label
 from lancert.protocol.signatures import Identity
 from lancert.service.model import Candidate, ContractCode, Environment, Issuance, KeyHash
-from lancert.service.store.schema import blocked_keys, boxes, databases, issuances, refusals
+from lancert.service.store.engine import among
+from lancert.service.store.many import ForMany
+from lancert.service.store.schema import blocked_keys, boxes, databases, issuances, refusals, seconds
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """The counter a box is known by from now on, and the SHA-256 of the body that carried it."""
-
-    box: int
-    boot: int
-    count: int
-    body_hash: str
-    at: datetime
-
-
+# The boxes of the same contract that came before or with this one and take a seat.
+_EARLIER = boxes.alias("earlier")
+_SEAT = (
+    select(func.count())
+    .where(
+        _EARLIER.c.contract == boxes.c.contract,
+        _EARLIER.c.withdrawn_at.is_(None),
+        _EARLIER.c.suspended_at.is_(None),
+        _EARLIER.c.joined <= boxes.c.joined,
+    )
+    .scalar_subquery()
+)
 _CANDIDATES = (
     select(
         boxes.c.number,
-        boxes.c.id,
         boxes.c.identity,
         boxes.c.label,
         boxes.c.contract,
         databases.c.environment,
         databases.c.is_duplicated,
-        boxes.c.suspended_at.is_not(None).label("is_suspended"),
+        boxes.c.suspended_at.is_not(None),
+        case((boxes.c.suspended_at.is_(None), _SEAT)),
         boxes.c.conflict_signs,
         boxes.c.boot,
-        boxes.c.count.label("last_count"),
+        boxes.c.count,
         boxes.c.body_hash,
     )
     .join_from(boxes, databases)
-    .where(boxes.c.identity.in_(bindparam("identities", expanding=True)), boxes.c.withdrawn_at.is_(None))
+    .where(among(boxes.c.identity, "identities"), boxes.c.withdrawn_at.is_(None))
 )
 
 
 def candidates(connection: Connection, identities: Sequence[Identity]) -> dict[Identity, Candidate]:
     """Give the live boxes of these identities; unknown and withdrawn ones are not in the answer."""
     rows = connection.execute(_CANDIDATES, {"identities": identities})
-    return {row.identity: _candidate_of(row) for row in rows}
+    return {row[1]: _candidate_of(*row) for row in rows}
 
 
-def _candidate_of(row: Any) -> Candidate:
+def _candidate_of(
+    number: int,
+    identity: Identity,
+    label: Label,
+    contract: ContractCode,
+    environment: str,
+    is_duplicated: bool,
+    is_suspended: bool,
+    seat: int | None,
+    conflict_signs: int,
+    boot: int,
+    count: int,
+    body_hash: str,
+) -> Candidate:
     return Candidate(
-        number=row.number,
-        id=row.id,
-        identity=row.identity,
-        label=row.label,
-        contract=row.contract,
-        environment=Environment(row.environment),
-        is_duplicated=row.is_duplicated,
-        is_suspended=bool(row.is_suspended),
-        conflict_signs=row.conflict_signs,
-        counter=Counter(boot=row.boot, count=row.last_count),
-        body_hash=row.body_hash,
+        number=number,
+        identity=identity,
+        label=label,
+        contract=contract,
+        environment=Environment(environment),
+        is_duplicated=is_duplicated,
+        is_suspended=is_suspended,
+        seat=seat,
+        conflict_signs=conflict_signs,
+        counter=Counter(boot=boot, count=count),
+        body_hash=body_hash,
     )
-
-
-_RANKED = (
-    select(
-        boxes.c.number,
-        func.row_number().over(partition_by=boxes.c.contract, order_by=boxes.c.joined).label("seat"),
-    )
-    .where(
-        boxes.c.contract.in_(bindparam("contracts", expanding=True)),
-        boxes.c.withdrawn_at.is_(None),
-        boxes.c.suspended_at.is_(None),
-    )
-    .subquery()
-)
-_SEATS = select(_RANKED.c.number, _RANKED.c.seat).where(_RANKED.c.number.in_(bindparam("numbers", expanding=True)))
-
-
-def seats(connection: Connection, contracts: Sequence[ContractCode], numbers: Sequence[int]) -> dict[int, int]:
-    """Give the positions of boxes among those of their contract that take a seat, from 1; suspended ones have none."""
-    rows = connection.execute(_SEATS, {"contracts": contracts, "numbers": numbers})
-    return {row.number: row.seat for row in rows}
 
 
 _COLUMNS = (
@@ -106,7 +100,7 @@ _COLUMNS = (
 _OF_KEYS = (
     select(*_COLUMNS)
     .outerjoin_from(issuances, boxes)
-    .where(issuances.c.key_hash.in_(bindparam("keys", expanding=True)))
+    .where(among(issuances.c.key_hash, "keys"))
     .order_by(issuances.c.number.desc())
 )
 
@@ -135,45 +129,59 @@ def _issuance_of(row: Any) -> Issuance:
     )
 
 
+_INTEND = ForMany(
+    issuances.insert(),
+    "serial",
+    "box",
+    "key_hash",
+    "public_key",
+    "names",
+    "facts",
+    "not_before",
+    "not_after",
+    "issuer",
+    "intended_at",
+)
+
+
 def insert_intents(connection: Connection, intents: Iterable[tuple[Issuance, str]], at: datetime) -> None:
     """Record what is about to be signed, each with what was judged."""
+    intended_at = seconds(at)
     rows = [
-        {
-            "serial": intent.serial,
-            "box": intent.box,
-            "key_hash": intent.key_hash,
-            "public_key": intent.public_key,
-            "names": " ".join(intent.names),
-            "facts": facts,
-            "not_before": intent.not_before,
-            "not_after": intent.not_after,
-            "issuer": intent.issuer,
-            "intended_at": at,
-        }
+        (
+            intent.serial,
+            intent.box,
+            intent.key_hash,
+            intent.public_key,
+            " ".join(intent.names),
+            facts,
+            seconds(intent.not_before),
+            seconds(intent.not_after),
+            intent.issuer,
+            intended_at,
+        )
         for intent, facts in intents
     ]
-    if rows:
-        connection.execute(issuances.insert(), rows)
+    _INTEND.run(connection, rows)
 
 
-_FINISH = (
+_FINISH = ForMany(
     issuances.update()
     .where(issuances.c.serial == bindparam("of_serial"), issuances.c.certificate.is_(None))
-    .values(certificate=bindparam("certificate"), issued_at=bindparam("issued_at"))
+    .values(certificate=bindparam("certificate"), issued_at=bindparam("issued_at")),
+    "of_serial",
+    "certificate",
+    "issued_at",
 )
 
 
 def finish_intents(connection: Connection, certificates: Mapping[str, bytes], at: datetime) -> None:
     """Record signed certificates (DER, by serial) with their intents; one that is finished already stays."""
-    rows = [
-        {"of_serial": serial, "certificate": certificate, "issued_at": at}
-        for serial, certificate in certificates.items()
-    ]
-    if rows:
-        connection.execute(_FINISH, rows)
+    issued_at = seconds(at)
+    _FINISH.run(connection, [(serial, certificate, issued_at) for serial, certificate in certificates.items()])
 
 
-_BLOCKED = select(blocked_keys.c.key_hash).where(blocked_keys.c.key_hash.in_(bindparam("keys", expanding=True)))
+_BLOCKED = select(blocked_keys.c.key_hash).where(among(blocked_keys.c.key_hash, "keys"))
 
 
 def blocked_among(connection: Connection, keys: Sequence[KeyHash]) -> frozenset[KeyHash]:
@@ -190,7 +198,7 @@ def block_keys(connection: Connection, keys: Iterable[KeyHash], *, at: datetime,
         connection.execute(blocked_keys.insert(), rows)
 
 
-_ACCEPT = (
+_ACCEPT = ForMany(
     boxes.update()
     .where(boxes.c.number == bindparam("of_box"))
     .values(
@@ -200,24 +208,21 @@ _ACCEPT = (
             boxes.c.body_hash: bindparam("new_body_hash"),
             boxes.c.seen_at: bindparam("new_seen_at"),
         }
-    )
+    ),
+    "of_box",
+    "new_boot",
+    "new_count",
+    "new_body_hash",
+    "new_seen_at",
 )
 
 
-def accept_counters(connection: Connection, accepted: Iterable[Accepted]) -> None:
-    """Record the counters that were accepted."""
-    rows = [
-        {
-            "of_box": one.box,
-            "new_boot": one.boot,
-            "new_count": one.count,
-            "new_body_hash": one.body_hash,
-            "new_seen_at": one.at,
-        }
-        for one in accepted
-    ]
-    if rows:
-        connection.execute(_ACCEPT, rows)
+def accept_counters(connection: Connection, accepted: Iterable[tuple[int, Counter, str]], at: datetime) -> None:
+    """Record the counter each box is known by from now on, and the SHA-256 of the body that carried it."""
+    seen_at = seconds(at)
+    _ACCEPT.run(
+        connection, [(box, counter.boot, counter.count, body_hash, seen_at) for box, counter, body_hash in accepted]
+    )
 
 
 _SIGN_OF_CONFLICT = (
@@ -232,8 +237,10 @@ def add_conflict_sign(connection: Connection, box: int) -> None:
     connection.execute(_SIGN_OF_CONFLICT, {"of_box": box})
 
 
+_REFUSE = ForMany(refusals.insert(), "box", "at", "facts")
+
+
 def insert_refusals(connection: Connection, refused: Iterable[tuple[int, str]], at: datetime) -> None:
     """Record the boxes that were refused, each with what was judged."""
-    rows = [{"box": box, "at": at, "facts": facts} for box, facts in refused]
-    if rows:
-        connection.execute(refusals.insert(), rows)
+    refused_at = seconds(at)
+    _REFUSE.run(connection, [(box, refused_at, facts) for box, facts in refused])

@@ -32,6 +32,11 @@ HEAD: Final = "0001"
 """The newest migration: what the database of a running service is at."""
 
 
+def seconds(moment: datetime) -> int:
+    """Give a moment as the tables keep it: whole seconds since 1970."""
+    return int(moment.timestamp())
+
+
 class Moment(TypeDecorator[datetime]):
     """An aware UTC moment, kept as whole seconds since 1970."""
 
@@ -40,7 +45,7 @@ class Moment(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """Write a moment."""
-        return None if value is None else int(value.timestamp())
+        return None if value is None else seconds(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Read a moment."""

@@ -1,11 +1,13 @@
 """Subscriptions with their lines, as rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select, true
+from sqlalchemy import Connection, Select, select
 
 from lancert.service.model import ContractCode, Line, Subscription, SubscriptionId, SubscriptionStatus
+from lancert.service.store.engine import among
 from lancert.service.store.schema import subscription_lines, subscriptions
 
 
@@ -36,14 +38,28 @@ def _insert_lines(connection: Connection, subscription: Subscription) -> None:
         connection.execute(subscription_lines.insert(), rows)
 
 
+_ALL = (
+    select(
+        subscriptions.c.id,
+        subscriptions.c.contract,
+        subscriptions.c.status,
+        subscription_lines.c.product,
+        subscription_lines.c.quantity,
+    )
+    .outerjoin_from(subscriptions, subscription_lines)
+    .order_by(subscriptions.c.id, subscription_lines.c.position)
+)
+_OF_CONTRACTS = _ALL.where(among(subscriptions.c.contract, "contracts"))
+
+
 def find_subscription(connection: Connection, subscription: SubscriptionId) -> Subscription | None:
     """Give a subscription, if it exists."""
-    return next(iter(_read(connection, subscriptions.c.id == subscription)), None)
+    return next(iter(_read(connection, _ALL.where(subscriptions.c.id == subscription))), None)
 
 
 def list_subscriptions(connection: Connection, contract: ContractCode | None = None) -> Sequence[Subscription]:
     """Give the subscriptions of a contract, or all of them, by id."""
-    return _read(connection, true() if contract is None else subscriptions.c.contract == contract)
+    return _read(connection, _ALL if contract is None else _ALL.where(subscriptions.c.contract == contract))
 
 
 def subscriptions_of(
@@ -51,26 +67,17 @@ def subscriptions_of(
 ) -> dict[ContractCode, tuple[Subscription, ...]]:
     """Give the subscriptions of many contracts in one query; a contract without any is not in the answer."""
     found: dict[ContractCode, tuple[Subscription, ...]] = {}
-    for subscription in _read(connection, subscriptions.c.contract.in_(contracts)):
+    for subscription in _read(connection, _OF_CONTRACTS, {"contracts": contracts}):
         found[subscription.contract] = (*found.get(subscription.contract, ()), subscription)
     return found
 
 
-def _read(connection: Connection, where: ColumnElement[bool]) -> list[Subscription]:
-    query = (
-        select(
-            subscriptions.c.id,
-            subscriptions.c.contract,
-            subscriptions.c.status,
-            subscription_lines.c.product,
-            subscription_lines.c.quantity,
-        )
-        .outerjoin_from(subscriptions, subscription_lines)
-        .where(where)
-        .order_by(subscriptions.c.id, subscription_lines.c.position)
-    )
+def _read(
+    connection: Connection, query: Select[*tuple[Any, ...]], values: Mapping[str, Any] | None = None
+) -> list[Subscription]:
     found = []
-    for (subscription, contract, status), rows in groupby(connection.execute(query), key=lambda row: row[:3]):
-        lines = tuple(Line(product=row.product, quantity=row.quantity) for row in rows if row.product is not None)
+    rows = connection.execute(query, values)
+    for (subscription, contract, status), its in groupby(rows, key=lambda row: row[:3]):
+        lines = tuple(Line(product=product, quantity=quantity) for *_, product, quantity in its if product is not None)
         found.append(Subscription(id=subscription, contract=contract, status=SubscriptionStatus(status), lines=lines))
     return found

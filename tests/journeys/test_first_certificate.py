@@ -107,9 +107,7 @@ def test_asking_anew_gives_a_new_certificate_and_the_old_one_until_then(
 
 
 @pytest.mark.promise("M19")
-def test_a_virtual_iot_system_gets_its_certificate_the_same_way(
-    service: Service, new_box: Callable[..., Box]
-) -> None:
+def test_a_virtual_iot_system_gets_its_certificate_the_same_way(service: Service, new_box: Callable[..., Box]) -> None:
     """The other kind of IoT system differs in its name on the screens and in nothing else."""
     box = new_box({"LANCERT_BOX_KIND": "virtual"}).connect(service.shop()).start()
 

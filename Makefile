@@ -10,7 +10,7 @@ DEV := @$(PYTHON) tools/set_up.py dev
 TEST := @$(PYTHON) tools/set_up.py test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format messages reference lock clean
+.PHONY: help demo test check bench faults format messages reference deb lock clean
 
 help: ## list what make can do
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ bench: ## print the figures beside the machine's own crypto floor (ARGS=dns for 
 	$(RUN)
 	@$(BIN)/python -m bench $(ARGS)
 
+faults: ## prove on real disks what kills, power cuts and errors leave, 15 min, as root (ARGS=power for one of them)
+	$(TEST)
+	@$(BIN)/python -m faults $(ARGS)
+
 format: ## write the code the way check wants it
 	$(DEV)
 	$(BIN)/ruff check --fix .
@@ -48,6 +52,10 @@ messages: ## collect the sentences people read into src/lancert/locale/lancert.p
 reference: ## write the generated parts of docs/reference and docs/security.md from the code
 	$(DEV)
 	@$(BIN)/python tools/reference.py $(ARGS)
+
+deb: ## build the Debian package of the box into dist, for Debian 12 (ARGS='--architecture arm64')
+	$(RUN)
+	@$(BIN)/python tools/deb.py $(ARGS)
 
 lock: ## write requirements/*.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)
 	$(DEV)

@@ -34,6 +34,7 @@ BOX_DEFAULTS = {
     "address": "those of the machine",
     "name": "the host name",
     "kind": "`iot-box`, on Windows `virtual`",
+    "maintenance": "at any time",
 }
 SERVICE_DEFAULTS = {"folder": "`/var/lib/lancert/service` for root, else `~/.local/state/lancert/service`"}
 

@@ -54,8 +54,12 @@ def installed(
     life: timedelta = 45 * DAY,
     renewal: tuple[datetime, datetime] | None = None,
     names: tuple[str, ...] = NAMES,
+    fingerprint: str = "00" * 32,
 ) -> InstalledCertificate:
-    """Give a certificate a box has; its renewal window is in the last third of its life unless told."""
+    """Give a certificate a box has; its renewal window is in the last third of its life unless told.
+
+    Its renewal falls on the beginning of that window; a higher fingerprint puts it later.
+    """
     start, end = renewal or (not_before + life * 2 / 3, not_before + life * 5 / 6)
     return InstalledCertificate(
         facts=CertificateFacts(
@@ -63,7 +67,7 @@ def installed(
             not_before=not_before,
             not_after=not_before + life,
             serial="1a2b",
-            fingerprint="ab" * 32,
+            fingerprint=fingerprint,
             issuer="CN=An issuing authority",
         ),
         renewal_start=start,

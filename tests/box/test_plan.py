@@ -1,7 +1,7 @@
 """What a box does next and what is wrong with it: decisions over plain values."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from hypothesis import given
@@ -22,7 +22,9 @@ from tests.box.given import (
     installed,
 )
 
-from lancert.box.facts import BoxFacts, LastTry, Outcome
+from lancert.box import plan
+from lancert.box.facts import BoxFacts, InstalledCertificate, LastTry, Outcome
+from lancert.box.maintenance import Maintenance
 from lancert.box.plan import (
     BETWEEN_ASKED_TRIES,
     Load,
@@ -40,6 +42,7 @@ from lancert.protocol import problems
 from lancert.protocol.credential import Credential
 from lancert.protocol.names import DEMO_ZONE, certificate_names
 
+BY_CLOCK = replace(UNREACHABLE, cause_id="clock")
 FRESH = installed()
 DUE = installed(not_before=NOW - 31 * DAY)
 EXPIRED = installed(not_before=NOW - 46 * DAY)
@@ -139,6 +142,93 @@ def test_renewal_begins_with_the_window_or_with_the_last_part_of_life(
     assert abs(renewal_begins(certificate) - (start + life * begins)) <= SECOND
 
 
+@pytest.mark.parametrize(("fingerprint", "share"), [("00", 0.0), ("80", 0.5), ("ff", 1.0)])
+@pytest.mark.parametrize(
+    ("life", "window", "longest"),
+    [
+        (45 * DAY, (2 / 3, 5 / 6), 12 * HOUR),
+        (160 * HOUR, (2 / 3, 5 / 6), 160 * HOUR / 60),
+        (45 * DAY, (0.5, 0.6), 4.5 * DAY),
+        (45 * DAY, (0.8, 0.9), timedelta(0)),
+        (45 * DAY, (0.7, 0.2), timedelta(0)),
+    ],
+)
+def test_the_renewal_is_drawn_with_the_certificate(
+    fingerprint: str, share: float, life: timedelta, window: tuple[float, float], longest: timedelta
+) -> None:
+    """F-38: a fleet spreads over the window, though not far into the last third, and each draw stays what it is."""
+    renewal = (NOW + life * window[0], NOW + life * window[1])
+    certificate = installed(not_before=NOW, life=life, renewal=renewal, fingerprint=fingerprint * 32)
+
+    assert abs(renewal_begins(certificate) - renewal[0] - longest * share) <= longest / 100 + SECOND
+
+
+# The last twentieth of 45 days begins two and a quarter days before the end.
+LATE = installed(not_before=NOW - 43 * DAY)
+TOLD = replace(failed(NOW, wait=DAY), is_told=True)
+
+EMERGENCIES = [
+    ("due, and the emergency far", DUE, failed(NOW, wait=6 * HOUR), 6 * HOUR),
+    ("six hours cut to five minutes", LATE, failed(NOW, wait=6 * HOUR), 5 * MINUTE),
+    ("two minutes stay", LATE, failed(NOW, wait=2 * MINUTE), 2 * MINUTE),
+    ("a day of the server cut to a quarter of an hour", LATE, TOLD, 15 * MINUTE),
+    ("refused: once an hour", LATE, failed(NOW, problem=REFUSED, wait=6 * HOUR), HOUR),
+    ("expired", EXPIRED, failed(NOW, wait=6 * HOUR), 5 * MINUTE),
+    ("it begins within the wait", installed(not_before=NOW - 42 * DAY), TOLD, 18 * HOUR),
+    ("no certificate yet", None, failed(NOW, wait=6 * HOUR), 6 * HOUR),
+]
+
+
+@pytest.mark.parametrize(
+    ("stored", "last", "wait"), [row[1:] for row in EMERGENCIES], ids=[row[0] for row in EMERGENCIES]
+)
+def test_shortly_before_the_end_tries_follow_within_minutes(
+    stored: InstalledCertificate | None, last: LastTry, wait: timedelta
+) -> None:
+    """From one twentieth of the life on, no wait that was said before keeps a certificate from being renewed."""
+    assert earliest_try(a_box(stored=stored, last_try=last), NOW) == NOW + wait
+
+
+NIGHT = Maintenance(begin=time(2), end=time(5), zone=UTC)
+TONIGHT = NOW.replace(hour=2, minute=0) + DAY
+
+NIGHTS: list[tuple[str, BoxFacts, Step]] = [
+    ("due by day", a_box(stored=DUE), Wait(until=TONIGHT, because=plan.DUE)),
+    ("due by day, homepage opened", a_box(stored=DUE, was_asked=True), Wait(until=TONIGHT, because=plan.DUE)),
+    (
+        "failed, and the wait ends by day",
+        a_box(stored=DUE, last_try=failed(NOW, wait=HOUR)),
+        Wait(until=TONIGHT, because=plan.DUE),
+    ),
+    ("due, and a new one wanted", a_box(stored=DUE, renewal_asked=True), Load(plan.DUE)),
+    ("first certificate", a_box(), Load("there is no certificate yet")),
+    ("damaged", a_box(stored=DUE, damage="damaged"), Load("the stored certificate cannot be read")),
+    ("another server", a_box(stored=DUE, enrolment=None), Load("the server or the credential changed")),
+    ("emergency", a_box(stored=LATE), Load(plan.DUE)),
+    ("expired", a_box(stored=EXPIRED), Load("the certificate has expired")),
+    (
+        "the emergency comes before the night",
+        a_box(stored=installed(not_before=NOW - 42 * DAY - 12 * HOUR)),
+        Wait(until=NOW + 6 * HOUR, because=plan.DUE),
+    ),
+]
+
+
+@pytest.mark.parametrize(("facts", "step"), [row[1:] for row in NIGHTS], ids=[row[0] for row in NIGHTS])
+def test_a_renewal_waits_for_the_time_of_maintenance(facts: BoxFacts, step: Step) -> None:
+    """What works is changed at night; what is missing, damaged or about to expire is never put off."""
+    assert next_step(replace(facts, maintenance=NIGHT), NOW) == step
+
+
+def test_a_renewal_happens_within_the_time_of_maintenance() -> None:
+    """A fleet spreads over the first half of it."""
+    late = replace(DUE, facts=replace(DUE.facts, fingerprint="ff" * 32))
+
+    assert next_step(a_box(stored=DUE, maintenance=NIGHT), TONIGHT) == Load(plan.DUE)
+    assert next_step(a_box(stored=late, maintenance=NIGHT), TONIGHT) == Wait(TONIGHT + 90 * MINUTE, plan.DUE)
+    assert next_step(a_box(stored=late, maintenance=NIGHT), TONIGHT + 2 * HOUR) == Load(plan.DUE)
+
+
 @given(
     life=st.timedeltas(min_value=MINUTE, max_value=400 * DAY),
     window=st.tuples(st.datetimes(), st.datetimes()).map(
@@ -229,6 +319,13 @@ WRONG = [
     ("no credential any more", a_box(credential=Credential(), last_try=failed()), ["LOAD_NO_CREDENTIAL"]),
     ("unreachable", a_box(last_try=failed()), ["LOAD_REQUEST_EXCEPTION"]),
     ("refused", a_box(last_try=failed(problem=REFUSED)), ["LOAD_REQUEST_NO_RESULT"]),
+    ("clock in 1970", a_box(stored=FRESH, clock_is_wrong=True), ["LOAD_REQUEST_EXCEPTION"]),
+    (
+        "clock in 1970, and failed by it",
+        a_box(clock_is_wrong=True, last_try=failed(problem=BY_CLOCK)),
+        ["LOAD_REQUEST_EXCEPTION"],
+    ),
+    ("the clock was set", a_box(stored=FRESH, clock_was_set=True, last_try=failed(problem=BY_CLOCK)), []),
     ("healed", a_box(stored=FRESH, last_try=LastTry(at=NOW, outcome=Outcome.INSTALLED)), []),
     ("never tried", a_box(), []),
 ]

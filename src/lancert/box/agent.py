@@ -11,44 +11,35 @@ import dataclasses
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from lancert import __version__
-from lancert.box import keys, network, plan
-from lancert.box.client import Client, Unreachable, system_roots
+from lancert.box import keys, network, plan, tries
+from lancert.box.client import Unreachable, system_roots
 from lancert.box.connecting import connect, offered_roots, unreachable
-from lancert.box.conversation import Answered, Ask, Loaded, NotLoaded, Wish, load
+from lancert.box.conversation import Loaded, NotLoaded, Wish, load
 from lancert.box.diagnosis.doctor import diagnose
 from lancert.box.diagnosis.result import Finding
-from lancert.box.facts import BoxFacts, LastTry, Outcome, Ports, Server
+from lancert.box.facts import BoxFacts, LastTry, Ports, Server
 from lancert.box.folder import Folder
+from lancert.box.maintenance import Maintenance
 from lancert.box.pin import PinDoor, PinVerdict
+from lancert.box.reports import Reports
+from lancert.box.requests import SignedRequests
 from lancert.box.store import CertificateStore
-from lancert.kit.backoff import retry_after, wait_after
-from lancert.kit.clock import Clock, SystemClock, to_text
+from lancert.box.time import Timekeeper
+from lancert.kit.clock import Clock, SystemClock
 from lancert.kit.logs import LEVELS, Log, last_lines, set_level
 from lancert.protocol import problems
 from lancert.protocol.certificate import public_bytes
 from lancert.protocol.credential import Credential
-from lancert.protocol.messages import (
-    Counter,
-    Kind,
-    NotAMessage,
-    ReportAnswer,
-    ReportedCertificate,
-    ReportRequest,
-    decode,
-    encode,
-)
+from lancert.protocol.messages import Kind
 from lancert.protocol.names import Address
 from lancert.protocol.problems import Occurrence
-from lancert.protocol.signatures import sign
 
 _GLANCE = 2.0  # seconds between two looks at what other processes may have changed
 _ADDRESSES_EVERY = 5  # glances
-_REPORT_EVERY = timedelta(hours=1)
-_REPORT_AGAIN = timedelta(minutes=5)
 
 log = Log("box.agent")
 
@@ -65,6 +56,7 @@ class AgentSettings:
     ports: Ports
     own_host: str = "127.0.0.1"
     addresses: tuple[Address, ...] = ()
+    maintenance: Maintenance | None = None
     clock: Clock = field(default_factory=SystemClock)
     chance: Callable[[], float] = random.random
 
@@ -76,7 +68,11 @@ class Agent:
         self._folder = folder
         self._store = store
         self._settings = settings
-        self._clock = settings.clock
+        certificate, proven = store.stored.usable, folder.proven_moment()
+        known_past = [moment for moment in (certificate and certificate.facts.not_before, proven) if moment]
+        self._time = Timekeeper(settings.clock, known_past)
+        self._requests = SignedRequests(folder, settings.clock, self._time)
+        self._reports = Reports(self._requests, self._time)
         self._pin = PinDoor(folder.pin, settings.clock)
         self._wake = asyncio.Event()
         self._log_level = folder.log_level()
@@ -85,9 +81,7 @@ class Agent:
         self._was_asked = False
         self._renewal_asked = folder.renewal_asked()
         self._renewal_taken_up = 0
-        self._boot: int | None = None
-        self._count = 0
-        self._next_report: datetime | None = None
+        self._clock_was_set = False
         self._addresses = settings.addresses or network.addresses()
         self._glances = 0
         self._read_folder()
@@ -103,7 +97,7 @@ class Agent:
 
     def now(self) -> datetime:
         """Give the time the agent goes by."""
-        return self._clock.now()
+        return self._time.now()
 
     def facts(self) -> BoxFacts:
         """Gather what the box knows, without touching the disk."""
@@ -121,6 +115,9 @@ class Agent:
             was_asked=self._was_asked,
             renewal_asked=self._renewal_asked not in (0, self._renewal_taken_up),
             log_level=self._log_level,
+            clock_is_wrong=self._time.is_wrong,
+            clock_was_set=self._clock_was_set,
+            maintenance=self._settings.maintenance,
         )
 
     def homepage_opened(self) -> None:
@@ -166,7 +163,7 @@ class Agent:
 
     async def diagnose(self) -> Sequence[Finding]:
         """Run the doctor."""
-        client = Client(self._server, self._folder.roots(), self._clock) if self._server else None
+        client = self._requests.client(self._server) if self._server else None
         return await diagnose(self.facts(), client, self.now(), own_host=self._settings.own_host)
 
     # The loop
@@ -181,15 +178,33 @@ class Agent:
                 await asyncio.sleep(_GLANCE)
 
     async def _turn(self) -> None:
-        step = plan.next_step(self.facts(), self.now())
+        step = plan.next_step(self.facts(), self._look_at_clock())
         match step:
+            case plan.Load(because=plan.DUE | plan.EXPIRED) if self._reports.are_due(self.facts()):
+                # The answer to a report tells the time: a clock that is days ahead makes no certificate due.
+                await self._report()
+                return
             case plan.Load(because=because):
                 await self._load(because)
                 return
             case plan.Wait(because=None):
                 self._was_asked = False
-        await self._report_when_due()
+        await self._report()
         await self._sleep(step)
+
+    async def _report(self) -> None:
+        if "check-now" in await self._reports.send_when_due(self.facts()):
+            self.homepage_opened()
+
+    def _look_at_clock(self) -> datetime:
+        """Give the time; when the clock was set, what is waited for moves with it."""
+        look = self._time.look()
+        if look.jump:
+            log.warning("the clock was set", by_seconds=round(look.jump.total_seconds()))
+            self._last_try = tries.moved(self._last_try, look.jump)
+            self._clock_was_set = tries.failed_by_clock(self._last_try)
+            self._reports.soon()
+        return look.now
 
     async def _sleep(self, step: plan.Step) -> None:
         """Wait for whatever comes first: something is due, somebody asks, or something was changed elsewhere."""
@@ -211,7 +226,7 @@ class Agent:
             if found != self._addresses:
                 log.info("the addresses changed", addresses=[str(one) for one in found])
                 self._addresses = found
-                self._next_report = None
+                self._reports.soon()
 
     def _changed(self) -> None:
         self._read_folder()
@@ -238,8 +253,10 @@ class Agent:
             result: Loaded | NotLoaded = await self._converse(server)
             if self._folder.stamp() != stamp:
                 return  # the settings changed meanwhile: this answer belongs to the old ones
-            last = self._installed(result) if isinstance(result, Loaded) else self._not_loaded(result)
+            last = self._installed() if isinstance(result, Loaded) else self._not_loaded(result)
         except Unreachable as error:
+            if error.cause == "untrusted" and self._time.is_off:
+                error.cause = "clock"
             log.warning(
                 "the server could not be reached",
                 cause=error.cause,
@@ -255,7 +272,7 @@ class Agent:
             last = self._failed(_unexpected(server, log.exception("loading failed unexpectedly")))
         finally:
             self._is_loading = False
-        self._last_try = last
+        self._last_try, self._clock_was_set = last, False
         try:
             self._folder.tried(last)
         except OSError as error:
@@ -264,7 +281,7 @@ class Agent:
     async def _converse(self, server: Server) -> Loaded | NotLoaded:
         key = self._store.pending_key()
         pinned = self._folder.roots()
-        client = Client(server, pinned, self._clock)
+        client = self._requests.client(server)
         roots = pinned or [*system_roots(), *await offered_roots(client)]
         conversation = load(
             Wish(
@@ -278,13 +295,13 @@ class Agent:
                 public_key=public_bytes(key.public_key()),
                 roots=roots,
             ),
-            self._next_counter,
+            self._requests.next_counter,
             self.now,
         )
         try:
             ask = next(conversation)
             while True:
-                ask = conversation.send(await self._send(client, server, ask))
+                ask = conversation.send(await self._requests.send(client, server, ask))
         except StopIteration as end:
             result: Loaded | NotLoaded = end.value
         if result.enrolment is not None and result.enrolment != self._enrolment:
@@ -295,31 +312,16 @@ class Agent:
             generation = self._store.install(
                 key, result.chain, renewal_start=result.renewal_start, renewal_end=result.renewal_end
             )
+            self._time.certified(generation.installed.facts.not_before)
             self._swap(generation.path)
         return result
 
-    async def _send(self, client: Client, server: Server, ask: Ask) -> Answered:
-        identity = keys.identity_key(self._folder.identity)
-        headers = sign(key=identity, method="POST", authority=server.authority, path=ask.path, body=ask.body)
-        answered = await client.post(ask.path, ask.body, headers)
-        log.debug("the server answered", path=ask.path, status=answered.status, media_type=answered.media_type)
-        return answered
-
-    def _next_counter(self) -> Counter:
-        if self._boot is None:
-            self._boot = self._folder.raise_boot(self.now())
-        self._count += 1
-        return Counter(boot=self._boot, count=self._count)
-
-    def _installed(self, result: Loaded) -> LastTry:
-        facts = self._store.stored.usable
-        assert facts is not None
-        log.info("certificate installed", names=list(facts.facts.names), not_after=facts.facts.not_after)
-        self._next_report = None
-        # A certificate that is due again the moment it is there (a clock years ahead) must not make a hot loop.
-        return LastTry(
-            at=self.now(), outcome=Outcome.INSTALLED, next_at=self.now() + wait_after(3, self._settings.chance)
-        )
+    def _installed(self) -> LastTry:
+        installed = self._store.stored.usable
+        assert installed is not None
+        log.info("certificate installed", names=list(installed.facts.names), not_after=installed.facts.not_after)
+        self._reports.soon()
+        return tries.after_installing(installed, self._look_at_clock(), self._settings.chance)
 
     def _not_loaded(self, result: NotLoaded) -> LastTry:
         reasons = [reason.criterion.value for reason in result.problem.reasons]
@@ -329,49 +331,9 @@ class Agent:
         return self._failed(result.problem, result.retry_after)
 
     def _failed(self, problem: Occurrence, header: str | None = None) -> LastTry:
-        now = self.now()
-        failures = 1 + (self._last_try.failures if self._last_try else 0)
-        wait = retry_after(header, now) or wait_after(failures, self._settings.chance)
-        refused = problem.problem is problems.LOAD_REQUEST_NO_RESULT and problem.cause_id == "refused"
-        return LastTry(
-            at=now,
-            outcome=Outcome.REFUSED if refused else Outcome.FAILED,
-            problem=problem,
-            failures=failures,
-            next_at=now + wait,
-        )
-
-    # Reports
-
-    async def _report_when_due(self) -> None:
-        if self._server is None or self._enrolment is None or (self._next_report and self.now() < self._next_report):
-            return
-        try:
-            self._next_report = self.now() + await self._report(self._server)
-        except (Unreachable, NotAMessage) as error:
-            log.info("the report did not reach the server", detail=str(error))
-            self._next_report = self.now() + _REPORT_AGAIN
-
-    async def _report(self, server: Server) -> timedelta:
-        usable = self._store.stored.usable
-        request = ReportRequest(
-            counter=self._next_counter(),
-            version=__version__,
-            addresses=[str(address) for address in self._addresses][:16],
-            certificate=None
-            if usable is None
-            else ReportedCertificate(serial=usable.facts.serial, not_after=to_text(usable.facts.not_after)),
-            problems=[problem.code for problem in plan.problems_of(self.facts(), self.now())],
-        )
-        client = Client(server, self._folder.roots(), self._clock)
-        answered = await self._send(client, server, Ask(path="/api/v1/reports", body=encode(request)))
-        if answered.status != 200:
-            log.info("the report was not taken", status=answered.status)
-            return _REPORT_AGAIN
-        answer = decode(ReportAnswer, answered.body, ignore_unknown=True)
-        if "check-now" in answer.commands:
-            self.homepage_opened()
-        return min(timedelta(seconds=answer.next_report), _REPORT_EVERY)
+        # The clock first: it moves the try before, and not the one that ends now.
+        now = self._look_at_clock()
+        return tries.after_failing(self._last_try, problem, header, now, self._settings.chance)
 
 
 def _unexpected(server: Server, reference: str) -> Occurrence:

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import signal
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +19,14 @@ from lancert.box.facts import Ports
 from lancert.box.folder import Folder
 from lancert.box.homepage.app import homepage_app
 from lancert.box.listener import Listener, open_sockets, ports_of
+from lancert.box.maintenance import Maintenance
 from lancert.box.store import CertificateStore
+from lancert.box.watchdog import give_signs_of_life
 from lancert.kit.clock import SystemClock
 from lancert.kit.files import lock
 from lancert.kit.logs import Log, write_logs
+from lancert.kit.service_manager import ServiceManager
+from lancert.kit.settings import notify_socket, watchdog_seconds
 from lancert.protocol.messages import Kind
 from lancert.protocol.names import Address
 
@@ -40,6 +44,7 @@ class BoxSettings:
     https_port: int
     listen: tuple[str, ...] = ()
     addresses: tuple[Address, ...] = ()
+    maintenance: Maintenance | None = None
     log_to_stderr: bool = False
 
 
@@ -70,8 +75,9 @@ async def run(settings: BoxSettings, started: Callable[[Started], None]) -> None
                 name=settings.name,
                 kind=settings.kind,
                 ports=ports,
-                own_host=settings.listen[0] if settings.listen else "127.0.0.1",
+                own_host=_own_host(settings),
                 addresses=settings.addresses,
+                maintenance=settings.maintenance,
             ),
         )
         listener = Listener(homepage_app(agent), _first_context(folder, store, settings.addresses))
@@ -80,10 +86,20 @@ async def run(settings: BoxSettings, started: Callable[[Started], None]) -> None
         folder.listens(ports)
         log.info("the homepage is served", http_port=ports.http, https_port=ports.https)
         stop = _stop_signals()
+        manager = ServiceManager(notify_socket())
+        manager.ready(f"The homepage is served on the ports {ports.http} and {ports.https}.")
         started(Started(ports=ports, addresses=agent.facts().addresses, new_pin=first_pin))
-        await _work_until(stop, agent)
+        works = [agent.run()]
+        if (patience := watchdog_seconds()) is not None:
+            works.append(give_signs_of_life(manager, patience, _own_host(settings), ports.https))
+        await _work_until(stop, works)
+        manager.stopping()
         log.info("stopping")
         await listener.stop()
+
+
+def _own_host(settings: BoxSettings) -> str:
+    return settings.listen[0] if settings.listen else "127.0.0.1"
 
 
 def _first_context(folder: Folder, store: CertificateStore, addresses: tuple[Address, ...]) -> ssl.SSLContext:
@@ -116,11 +132,12 @@ def _stop_signals() -> asyncio.Event:
     return stop
 
 
-async def _work_until(stop: asyncio.Event, agent: Agent) -> None:
-    working = asyncio.create_task(agent.run())
+async def _work_until(stop: asyncio.Event, works: list[Coroutine[None, None, None]]) -> None:
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         await stop.wait()
     finally:
-        working.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from lancert.box.maintenance import Maintenance
 from lancert.kit.language import N_
 from lancert.protocol.certificate import CertificateFacts
 from lancert.protocol.credential import Credential
@@ -138,13 +139,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastTry:
-    """The last try to load: when, how it ended, how many have failed in a row, and when the next one is due."""
+    """The last try to load: when, how it ended, how many have failed in a row, and when the next one is due.
+
+    ``is_told`` says that the server named that moment (Retry-After), and not this box.
+    """
 
     at: datetime
     outcome: Outcome
     problem: Occurrence | None = None
     failures: int = 0
     next_at: datetime | None = None
+    is_told: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +167,8 @@ class BoxFacts:
     ``addresses`` are the private addresses of the box, the one of the default route first. ``is_loading`` says that
     a try is under way, ``was_asked`` that somebody opened the homepage since the last try, ``renewal_asked`` that
     somebody with the PIN, or at the command line, wants a new certificate although the old one will do.
+    ``clock_is_wrong`` says that the clock shows a time before what is known to be past, ``clock_was_set`` that the last
+    try failed because of a wrong clock, which was set since. ``maintenance`` is when the shop wants renewals.
     """
 
     name: str
@@ -177,7 +184,9 @@ class BoxFacts:
     was_asked: bool = False
     renewal_asked: bool = False
     log_level: str = "info"
-    clock_floor: datetime | None = None
+    clock_is_wrong: bool = False
+    clock_was_set: bool = False
+    maintenance: Maintenance | None = None
 
     @property
     def name_spaces(self) -> tuple[NameSpace, ...]:

@@ -7,7 +7,7 @@ read counts as absent and is reported; nothing is deleted because of it.
 import contextlib
 import json
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,19 @@ class Folder:
         boot = max((known if isinstance(known, int) and known >= 0 else 0) + 1, int(now.timestamp()))
         self._write("boot.json", {"boot": boot})
         return boot
+
+    def proven_moment(self) -> datetime | None:
+        """Read the last moment a proven server told: the clock cannot be earlier (F-20)."""
+        try:
+            return from_text((self._read("time.json") or {})["proven"])
+        except (KeyError, ValueError, TypeError):
+            return None
+
+    def proved(self, moment: datetime) -> None:
+        """Remember what a proven server told, once a day at most (F-13)."""
+        known = self.proven_moment()
+        if known is None or moment < known or moment - known >= timedelta(days=1):
+            self._write("time.json", {"proven": to_text(moment)})
 
     def log_level(self) -> str:
         """Read the chosen log level."""

@@ -8,6 +8,7 @@ a checksum of the rest, so that one flipped bit, or a chain that lost its last c
 """
 
 import contextlib
+import errno
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,6 +79,7 @@ class CertificateStore:
         self._current = folder / "current"
         self._damage = folder / "damage"
         self._pending = folder / "pending-key.pem"
+        self._number = 0  # the highest that was tried; a retry gets a new name
         self.generation: Generation | None = None
 
     @property
@@ -157,18 +159,40 @@ class CertificateStore:
         renewal_end: datetime,
     ) -> Generation:
         """Make a new generation the current one. Raises OSError, and then the old one is still current."""
-        newest = max((_number(path) for path in self._newest_first()), default=0)
-        path = self._folder / f"generation-{newest + 1:06}.pem"
-        write_private(path, generation_file(private_pem(key), chain, renewal_start, renewal_end))
-        generation = read_generation(path)
-        write_private(self._current, f"{path.name}\n".encode())
+        self._number = max([self._number, *(_number(path) for path in self._newest_first())]) + 1
+        path, before = self._folder / f"generation-{self._number:06}.pem", self._named_by_current()
+        try:
+            write_private(path, generation_file(private_pem(key), chain, renewal_start, renewal_end))
+            generation = _read_back(path)
+            write_private(self._current, f"{path.name}\n".encode())
+        except OSError:
+            self._take_back(path, before)
+            raise
         self.generation = generation
+        self._tidy_up()
+        return generation
+
+    def _take_back(self, path: Path, before: Path | None) -> None:
+        """Leave nothing of a generation that is not known to be on the disk; its number is not used again (F-04)."""
+        if self._named_by_current() == path:
+            try:
+                if before is None:
+                    self._current.unlink()
+                    sync_directory(self._folder)
+                else:
+                    write_private(self._current, f"{before.name}\n".encode())
+            except OSError:
+                return  # It is whole, and a pointer to it is better than a pointer to nothing.
+        self._forget(path)
+
+    def _tidy_up(self) -> None:
+        """Forget what the installed generation replaces; that it fails says nothing against the new one."""
         self._forget(self._damage)
         self._forget(self._pending)
-        for older in self._newest_first()[1 + _OLDER_KEPT :]:
-            self._forget(older)
-        sync_directory(self._folder)
-        return generation
+        with contextlib.suppress(OSError):
+            for older in self._newest_first()[1 + _OLDER_KEPT :]:
+                self._forget(older)
+            sync_directory(self._folder)
 
     def _named_by_current(self) -> Path | None:
         try:
@@ -212,6 +236,14 @@ class CertificateStore:
 def _number(path: Path) -> int:
     found = _GENERATION.fullmatch(path.name)
     return int(found.group(1)) if found else 0
+
+
+def _read_back(path: Path) -> Generation:
+    """Read what was just written. Raises OSError when it did not become what it should be."""
+    try:
+        return read_generation(path)
+    except Damaged as damaged:
+        raise OSError(errno.EIO, f"{path.name} cannot be read back: {damaged}") from damaged
 
 
 def generation_file(

@@ -19,7 +19,12 @@ def wait_after(failures: int, chance: Callable[[], float]) -> timedelta:
     ``chance`` gives a number from 0 to 1.
     """
     base = _WAITS[min(max(failures, 1), len(_WAITS)) - 1]
-    return base * (1 + _SPREAD * chance())
+    return spread(base, chance)
+
+
+def spread(wait: timedelta, chance: Callable[[], float]) -> timedelta:
+    """Make a wait that many were told at the same moment up to a fifth longer, never longer than a day."""
+    return max(wait, min(wait * (1 + _SPREAD * chance()), LONGEST))
 
 
 def retry_after(header: str | None, now: datetime) -> timedelta | None:

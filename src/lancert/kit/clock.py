@@ -5,7 +5,7 @@ Decisions take the time as an argument; agents and services hold a ``Clock``. Wa
 """
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 
@@ -31,6 +31,34 @@ class SystemClock:
     def monotonic(self) -> float:
         """Give the seconds of the monotonic clock."""
         return time.monotonic()
+
+
+class SystemZone(tzinfo):
+    """The local time of the machine, with its rules for summer time; UTC for a year it cannot reckon with."""
+
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        """Give how far local time is ahead of UTC."""
+        if moment is None:
+            return timedelta(0)
+        try:
+            return moment.replace(tzinfo=None).astimezone().utcoffset() or timedelta(0)
+        except (OverflowError, OSError, ValueError):
+            return timedelta(0)
+
+    def dst(self, moment: datetime | None) -> None:
+        """Say nothing about summer time: the offset holds it already."""
+
+    def tzname(self, moment: datetime | None) -> str:
+        """Give a name for the zone."""
+        return "local time"
+
+    def fromutc(self, moment: datetime) -> datetime:
+        """Give the local time of a moment that is given in UTC."""
+        try:
+            local = moment.replace(tzinfo=UTC).astimezone()
+        except (OverflowError, OSError, ValueError):
+            return moment
+        return local.replace(tzinfo=self)
 
 
 class SettableClock:

@@ -25,11 +25,18 @@ class AlreadyLocked(OSError):
 
 
 def private_directory(path: Path) -> Path:
-    """Make a directory for its owner alone, with its parents, and take other people's rights away if it was there."""
+    """Make a directory for its owner alone, with its parents, and take other people's rights away if it was there.
+
+    A directory that is made is on the disk when this returns, so that no power cut takes a synced file away with it.
+    """
+    missing = [one for one in (path, *path.parents) if not one.exists()]
     # Parents are for everybody to pass through, and under any umask for nobody else to write in.
-    for parent in reversed([one for one in path.parents if not one.exists()]):
+    for parent in reversed([one for one in missing if one != path]):
         parent.mkdir(mode=0o755, exist_ok=True)
     path.mkdir(mode=_PRIVATE_DIRECTORY, exist_ok=True)
+    for one in missing:
+        with contextlib.suppress(PermissionError):  # a parent that may be entered and not read
+            sync_directory(one.parent)
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) != _PRIVATE_DIRECTORY:
         path.chmod(_PRIVATE_DIRECTORY)
     return path

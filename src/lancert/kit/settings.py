@@ -74,6 +74,20 @@ def proxy_may_be_set() -> bool:
     return sys.platform in ("win32", "darwin") or any(name.lower().endswith("_proxy") for name in os.environ)
 
 
+def notify_socket() -> str | None:
+    """Give where the service manager that started this process listens; None without one (sd_notify(3))."""
+    return os.environ.get("NOTIFY_SOCKET") or None
+
+
+def watchdog_seconds() -> float | None:
+    """Give how long the service manager waits for a sign of life; None when it does not (sd_watchdog_enabled(3))."""
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    meant = os.environ.get("WATCHDOG_PID") or str(os.getpid())
+    if not (microseconds.isascii() and microseconds.isdigit() and int(microseconds) > 0) or meant != str(os.getpid()):
+        return None
+    return int(microseconds) / 1_000_000
+
+
 def environment_without_settings() -> dict[str, str]:
     """Give the environment for a child process of ours, without any setting of lancert."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_PREFIX)}

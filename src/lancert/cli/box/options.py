@@ -11,7 +11,7 @@ import click
 
 from lancert.kit.settings import SettingsError, default_folder, read_settings, reader_languages
 
-SETTINGS = ("folder", "http_port", "https_port", "listen", "address", "name", "kind")
+SETTINGS = ("folder", "http_port", "https_port", "listen", "address", "name", "kind", "maintenance")
 
 
 def setting(name: str, default: Any) -> Callable[[], Any]:
@@ -78,6 +78,16 @@ def parse_addresses(texts: tuple[str, ...]) -> Any:
             raise click.UsageError(f"“{text}” is not a private address, such as 192.168.1.5.")
         found.append(address)
     return tuple(found)
+
+
+def parse_maintenance(text: str | None) -> Any:
+    from lancert.box.maintenance import NotAMaintenanceWindow
+    from lancert.box.maintenance import parse_maintenance as parse
+
+    try:
+        return parse(str(text)) if text else None
+    except NotAMaintenanceWindow as error:
+        raise click.UsageError(f"“{text}”: {error}") from error
 
 
 def translate_for_reader() -> Callable[[str], str]:

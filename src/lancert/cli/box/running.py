@@ -14,6 +14,7 @@ from lancert.cli.box.options import (
     kind_option,
     name_option,
     parse_addresses,
+    parse_maintenance,
     sentence_of,
     setting,
 )
@@ -39,6 +40,12 @@ from lancert.cli.box.options import (
 @address_option
 @name_option
 @kind_option
+@click.option(
+    "--maintenance",
+    metavar="HH:MM-HH:MM",
+    default=setting("maintenance", None),
+    help="When certificates are renewed, in local time, such as 02:00-05:00; at any time otherwise.",
+)
 @click.option("--log-to-stderr", is_flag=True, help="Write the log to standard error too.")
 def run(
     folder: Path,
@@ -48,6 +55,7 @@ def run(
     addresses: tuple[str, ...],
     name: str | None,
     kind: str,
+    maintenance: str | None,
     log_to_stderr: bool,
 ) -> None:
     """Run the agent and its homepage until it is stopped.
@@ -69,6 +77,7 @@ def run(
         https_port=https_port,
         listen=listen,
         addresses=parse_addresses(addresses),
+        maintenance=parse_maintenance(maintenance),
         log_to_stderr=log_to_stderr,
     )
     try:

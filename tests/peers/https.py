@@ -133,6 +133,9 @@ class HttpsPeer:
         connection.settimeout(_PATIENCE)
         with connection, contextlib.suppress(OSError, ValueError):
             if self.before_tls is not None:
+                if isinstance(self.before_tls, Reset | Close):
+                    # The connection has to stand for the other side before it ends, or it never was one.
+                    connection.recv(1, socket.MSG_PEEK)
                 self._do(connection, connection, self.before_tls)
                 return
             if self._context is None:

@@ -23,30 +23,32 @@ async def show_log_form(visit: Visit) -> Answer:
 
 async def show_log(visit: Visit) -> Answer:
     """Show the last lines of the log to whoever has the PIN."""
-    if (elsewhere := over_https_only(visit)) is not None:
-        return elsewhere
-    form = await read_form(visit.request, frozenset({PIN}))
-    mistakes = await judge_pin(visit, form[PIN])
-    if mistakes is not None:
-        return _log_page(visit, mistakes, None)
-    lines = await asyncio.to_thread(visit.agent.log_lines, LINES_SHOWN)
+    lines = await _lines(visit, LINES_SHOWN)
+    if isinstance(lines, Answer):
+        return lines
     return _log_page(visit, NO_MISTAKES, [line_view(line) for line in reversed(lines)])
 
 
 async def download_log(visit: Visit) -> Answer:
     """Give the log as a file to whoever has the PIN."""
-    if (elsewhere := over_https_only(visit)) is not None:
-        return elsewhere
-    form = await read_form(visit.request, frozenset({PIN}))
-    mistakes = await judge_pin(visit, form[PIN])
-    if mistakes is not None:
-        return _log_page(visit, mistakes, None)
-    lines = await asyncio.to_thread(visit.agent.log_lines, _LINES_DOWNLOADED)
+    lines = await _lines(visit, _LINES_DOWNLOADED)
+    if isinstance(lines, Answer):
+        return lines
     return Answer(
         body="".join(f"{line}\n" for line in lines).encode("utf-8", errors="replace"),
         media_type="text/plain; charset=utf-8",
         headers=(("content-disposition", f'attachment; filename="{_FILE_NAME}"'),),
     )
+
+
+async def _lines(visit: Visit, most: int) -> list[str] | Answer:
+    """Read the last lines for whoever has the PIN; everybody else gets the answer that says why not."""
+    if (elsewhere := over_https_only(visit)) is not None:
+        return elsewhere
+    form = await read_form(visit.request, frozenset({PIN}))
+    if (mistakes := await judge_pin(visit, form[PIN])) is not None:
+        return _log_page(visit, mistakes, None)
+    return await asyncio.to_thread(visit.agent.log_lines, most)
 
 
 def _log_page(visit: Visit, mistakes: Mistakes, lines: list[dict[str, str]] | None) -> Answer:

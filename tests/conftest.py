@@ -1,10 +1,13 @@
 """What every test may use: the outside tools, free ports, and how hypothesis searches."""
 
+import importlib.util
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -21,6 +24,22 @@ settings.load_profile("lancert-ci" if os.environ.get("CI") else "lancert")
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def our_program() -> Callable[[str], ModuleType]:
+    """Load one of our programs in ``tools``, which are no package, by its name."""
+
+    def load(name: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"tools_{name}", ROOT / "tools" / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")

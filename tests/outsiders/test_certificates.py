@@ -4,10 +4,8 @@ The verifiers are told to trust the root and nothing else, as a payment terminal
 """
 
 import json
-import os
 import socket
 import ssl
-import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests.outsiders.foreign import Done, run
 
 from lancert.protocol.certificate import NotOurs, check_chain, public_bytes, read_chain
 from lancert.service.authority import EmbeddedAuthority, RevocationReason, Revoked
@@ -46,19 +45,6 @@ class Served(Protocol):
 Steal = Callable[..., ServerFiles]
 Serve = Callable[[ServerFiles], Served]
 Tool = Callable[[str], str]
-Done = subprocess.CompletedProcess[str]
-
-
-def run(*command: str | Path | int, stdin: str = "") -> Done:
-    return subprocess.run(
-        [str(part) for part in command],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, "LC_ALL": "C"},
-    )
 
 
 def asked_name(files: ServerFiles) -> str:

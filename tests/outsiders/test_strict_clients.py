@@ -7,30 +7,17 @@ import os
 import re
 import socket
 import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from tests.journeys.world import Box, Service
+from tests.outsiders.foreign import Done, run
 from tests.peers.authority import make_root, pem
 
 Tool = Callable[[str], str]
-Done = subprocess.CompletedProcess[str]
 Client = Callable[[Tool, int, str, Path], Done]
-
-
-def run(*command: str | Path | int, stdin: str = "") -> Done:
-    return subprocess.run(
-        [str(part) for part in command],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, "LC_ALL": "C"},
-    )
 
 
 def by_openssl(*version: str) -> Client:

@@ -1,7 +1,6 @@
 """What the tests of the Debian package share: the builder, a program outside the package."""
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -9,15 +8,9 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def deb(root: Path) -> ModuleType:
+def deb(our_program: Callable[[str], ModuleType]) -> ModuleType:
     """The builder."""
-    spec = importlib.util.spec_from_file_location("deb_builder", root / "tools" / "deb.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return our_program("deb")
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,8 @@ generator. docs/security.md has one row for each requirement S-01 to S-115, with
     | S-01 | in our words | `box/test_keys.py`<br>`...` | what is missing, or — |
 """
 
-import importlib.util
 import re
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -27,15 +26,9 @@ _ROW = re.compile(r"\| (S-\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|")
 
 
 @pytest.fixture(scope="module")
-def reference(root: Path) -> ModuleType:
+def reference(our_program: Callable[[str], ModuleType]) -> ModuleType:
     """The generator, a program outside the package."""
-    spec = importlib.util.spec_from_file_location("reference_generator", root / "tools" / "reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return our_program("reference")
 
 
 def _page(root: Path, name: str) -> str:

@@ -81,14 +81,8 @@ class CertificateStore:
         self._pending = folder / "pending-key.pem"
         self._number = 0  # the highest that was tried; a retry gets a new name
         self.generation: Generation | None = None
-
-    @property
-    def stored(self) -> StoredCertificate:
-        """Say what is stored, as of the last ``check`` or ``install``."""
-        return StoredCertificate(
-            usable=self.generation.installed if self.generation else None,
-            damage=self._known_damage(),
-        )
+        self.stored = StoredCertificate(damage=self._known_damage())
+        """What is stored, as of the last ``check`` or ``install``; every page asks, so asking reads nothing."""
 
     def look(self) -> StoredCertificate:
         """Say what a ``check`` would find, and change nothing: for a second process beside a running agent."""
@@ -120,7 +114,7 @@ class CertificateStore:
                 break
         if self.generation is not None and self._waits_for(self.generation):
             self._forget(self._pending)
-        return self.stored
+        return self._taken_down()
 
     def _waits_for(self, generation: Generation) -> bool:
         """Say whether the waiting key already has its certificate: the next one gets a key of its own (S-03)."""
@@ -170,7 +164,14 @@ class CertificateStore:
             raise
         self.generation = generation
         self._tidy_up()
+        self._taken_down()
         return generation
+
+    def _taken_down(self) -> StoredCertificate:
+        """Take down what is stored now."""
+        usable = self.generation.installed if self.generation else None
+        self.stored = StoredCertificate(usable=usable, damage=self._known_damage())
+        return self.stored
 
     def _take_back(self, path: Path, before: Path | None) -> None:
         """Leave nothing of a generation that is not known to be on the disk; its number is not used again (F-04)."""

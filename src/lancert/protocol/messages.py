@@ -1,9 +1,8 @@
-"""The messages of the box protocol, version 1, and the one strict decoder both sides use.
+"""The messages of the box protocol, version 1; both sides read them with the one decoder of ``codec``.
 
-A message is a frozen dataclass; what each field may hold stands beside it. Nothing is coerced: a number is not a
-text, a key that appears twice is refused, and the service refuses fields it does not know. The box ignores unknown
-fields of an answer, so that a newer service can talk to an older box. No field of any message can carry a
-private key (S-01).
+A message is a frozen dataclass; what each field may hold stands beside it. The service refuses fields it does not
+know; the box ignores them in an answer, so that a newer service can talk to an older box. No field of any message
+can carry a private key (S-01).
 """
 
 import dataclasses

@@ -19,7 +19,7 @@ from lancert.cli import group
 from lancert.protocol.credential import parse_token
 from lancert.protocol.messages import Counter, EnrolmentRequest, Kind
 from lancert.protocol.names import DEMO_ZONE
-from lancert.protocol.signatures import identity_of
+from lancert.protocol.signatures import Identity, identity_of
 from lancert.service.authority import create_authority, read_root
 from lancert.service.enrolment import Enrolled, enrol
 from lancert.service.store.engine import open_engine, transaction
@@ -30,6 +30,12 @@ UUIDS = [f"0f8fad5b-d9cb-469f-a165-70867728950{number}" for number in range(10)]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 Answer = click.testing.Result
 Admin = Callable[..., Answer]
+
+OTHER_UUID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+FOREIGN_UUID = "16fd2706-8baf-433b-82eb-8c7fada847da"
+FIRST = EnrolmentRequest(
+    counter=Counter(boot=1, count=1), contract="M240401", database=UUID, kind=Kind.BOX, name="till", version="1.0"
+)
 
 
 @pytest.fixture
@@ -66,17 +72,9 @@ def shop(admin: Admin) -> Admin:
 @pytest.fixture
 def box(shop: Admin, folder: Path) -> str:
     """The label of an IoT system that was connected."""
-    request = EnrolmentRequest(
-        counter=Counter(boot=1, count=1),
-        contract="M240401",
-        database=UUID,
-        kind=Kind.BOX,
-        name="till",
-        version="1.0",
-    )
     with transaction(folder) as connection:
         identity = identity_of(Ed25519PrivateKey.generate())
-        made = enrol(connection, request, identity=identity, body_hash="0" * 64, now=NOW)
+        made = enrol(connection, FIRST, identity=identity, body_hash="0" * 64, now=NOW)
     assert isinstance(made, Enrolled)
     return made.label
 
@@ -335,6 +333,41 @@ def test_a_box_is_suspended_resumed_and_removed(shop: Admin, box: str) -> None:
     assert "No IoT system" in shop("box", "list").output
     assert "removed" in shop("box", "list", "--removed").output
     assert shop("box", "resume", box).exit_code == 2
+
+
+def test_a_box_made_known_beforehand_keeps_its_label_when_it_is_connected(
+    shop: Admin, folder: Path, tmp_path: Path
+) -> None:
+    """A vendor prints the name on the device before it leaves; whoever holds its identity key is that box."""
+    typed = subprocess.run(
+        [sys.executable, "-m", "lancert", "box", "identity", "--folder", str(tmp_path / "box")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    identity = typed.stdout.strip()
+    adding = ("box", "add", identity, "--contract", "M240401", "--database", UUID, "--name", "till")
+    made = answer_of(shop(*adding, "--json"))
+
+    with transaction(folder) as connection:
+        enrolled = enrol(connection, FIRST, identity=Identity(identity), body_hash="0" * 64, now=NOW)
+
+    assert isinstance(enrolled, Enrolled)
+    assert enrolled.label == made["label"]
+    assert "already" in shop(*adding).output
+    assert "43 characters" in shop("box", "add", "x", *adding[3:]).output
+
+
+def test_a_box_is_renamed_and_moved_to_another_database_of_its_tenant(shop: Admin, box: str) -> None:
+    """What a box is called is for people; it cannot be moved to somebody else's database."""
+    shop("database", "add", OTHER_UUID, "--tenant", "bakery-rossi", "--name", "second", "--environment", "production")
+    shop("tenant", "add", "Other")
+    shop("database", "add", FOREIGN_UUID, "--tenant", "other", "--name", "theirs", "--environment", "production")
+
+    assert answer_of(shop("box", "set", box, "--name", "Till 4", "--json"))["name"] == "Till 4"
+    assert answer_of(shop("box", "set", box, "--database", OTHER_UUID, "--json"))["database"] == OTHER_UUID
+    assert "not one of the tenant" in shop("box", "set", box, "--database", FOREIGN_UUID).output
+    assert "--name or --database" in shop("box", "set", box).output
 
 
 def test_every_change_is_on_the_record_with_account_and_reason(shop: Admin, box: str, folder: Path) -> None:

@@ -46,6 +46,8 @@ def values(message: dns.message.Message) -> list[tuple[str, int, str]]:
         (f"192-168-1-5.{LABEL}", "TXT", [("TXT", 3600, '"v=spf1 -all"')]),
         (f"192-168-1-5.{LABEL}", "CAA", [("CAA", 3600, '0 issue ";"')]),
         ("service", "A", [("A", 300, "203.0.113.7")]),
+        ("canary", "A", [("A", 1, "192.0.0.170")]),
+        ("canary", "AAAA", [("AAAA", 1, "100::1")]),
         (
             "",
             "SOA",

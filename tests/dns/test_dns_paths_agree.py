@@ -15,7 +15,7 @@ from lancert.dns.zone import ZoneFacts
 from lancert.protocol.names import Label, Zone, address_label, address_ranges, ranges_for_zone
 
 LABELS = ("k3v7q2m4x5a6b7c2", "aaaaaaaaaaaaaaaa", "2222222222222222")
-UNKNOWN = ("bbbbbbbbbbbbbbbb", "abcdefghijklmno1", "k3v7q2m4x5a6b7c", "k3v7q2m4x5a6b7c2a")
+UNKNOWN = ("bbbbbbbbbbbbbbbb", "abcdefghijklmno1", "k3v7q2m4x5a6b7c", "k3v7q2m4x5a6b7c2a", "canary")
 LONG, ALSO_LONG = ".".join(["n" * 60] * 4), ".".join(["m" * 60] * 4)  # an SOA with both needs more than 512 bytes
 ORDINARY_TYPES = (1, 28, 65)
 

@@ -31,6 +31,7 @@ def types(facts: ZoneFacts, *labels: str) -> set[str] | None:
         (("ns1",), {"A", "AAAA"} | BOX_TYPES),
         (("service",), {"A"} | BOX_TYPES),
         (("status", "site"), {"A"} | BOX_TYPES),
+        (("canary",), {"A", "AAAA"} | BOX_TYPES),
         (("_dmarc",), {"TXT"}),
         (("_dmarc", LABEL), {"TXT"}),
         (("any-selector", "_domainkey"), {"TXT"}),
@@ -38,7 +39,7 @@ def types(facts: ZoneFacts, *labels: str) -> set[str] | None:
     ],
 )
 def test_these_names_exist(facts: ZoneFacts, labels: tuple[str, ...], expected: set[str]) -> None:
-    """Boxes, the service's hosts and the records against mail abuse: nothing else has records (S-57)."""
+    """Boxes, the service's hosts, the canary and the records against mail abuse: nothing else has records (S-57)."""
     assert types(facts, *labels) == expected
 
 
@@ -54,6 +55,8 @@ def test_these_names_exist(facts: ZoneFacts, labels: tuple[str, ...], expected: 
         ("8-8-8-8", LABEL),
         ("0-0-0-0", LABEL),
         ("www", LABEL),
+        ("www", "canary"),
+        ("192-168-1-5", "canary"),
         ("*", LABEL),
         (LABEL, LABEL),
         ("192-168-1-5", "evil", LABEL),
@@ -139,6 +142,7 @@ def test_a_stable_name_is_remembered_for_a_minute_an_address_name_for_an_hour(fa
         {"hosts": {"Service": ()}},
         {"hosts": {"_dmarc": ()}},
         {"hosts": {LABEL: ()}},
+        {"hosts": {"canary": ()}},
         {"hosts": {f"x.{LABEL}": ()}},
         {"hosts": {"a" * 64: ()}},
         {"caa": (Caa(0, "issue", 'x"y'),)},

@@ -18,11 +18,14 @@ from lancert.protocol.problems import (
 )
 
 FACTS = {"server": "https://a.example", "status": "404", "missing": "the contract", "reference": "1a2b3c4d"}
+FACTS |= {"proxy": "10.0.0.3:3128", "firewall": "192.168.1.1", "port": "443", "needed": "4", "here": "6"}
 PLACEHOLDERS = {
     problems.CHECK_NO_SERVER: set[str](),
     problems.CHECK_CERT_READ_EXCEPTION: set[str](),
     problems.LOAD_NO_CREDENTIAL: set[str](),
-    problems.LOAD_REQUEST_EXCEPTION: {"server", "reference"},
+    problems.LOAD_REQUEST_EXCEPTION: {
+        *("server", "reference", "proxy", "status", "firewall", "port", "needed", "here"),
+    },
     problems.LOAD_REQUEST_STATUS: {"server", "status"},
     problems.LOAD_REQUEST_NO_RESULT: {"server"},
 }

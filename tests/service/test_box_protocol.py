@@ -332,6 +332,40 @@ def test_two_boxes_with_one_identity_are_both_refused(shared: RunningService) ->
     assert [reason["criterion"] for reason in document["reasons"]] == ["identity-conflict"]
 
 
+def test_a_copy_that_started_later_is_noticed_when_the_original_goes_on(shared: RunningService) -> None:
+    """A cloned memory card in a second device: its boot is greater, and the first one still speaks (F-60)."""
+    original = shared.enrolled()
+    copy = SmallBox(
+        client=shared.client, authority=original.authority, identity_key=original.identity_key, boot=original.boot + 9
+    )
+    assert original.report("10.0.0.1").status_code == 200
+    assert copy.report("10.0.0.2").status_code == 200
+
+    problem(original.report("10.0.0.1"), 401, "replayed")
+    assert not shown(shared, original).has_conflict
+    problem(original.report("10.0.0.1"), 401, "replayed")
+
+    assert shown(shared, original).has_conflict
+    document = problem(copy.ask(), 403, "refused")
+    assert [reason["criterion"] for reason in document["reasons"]] == ["identity-conflict"]
+
+
+def test_what_was_a_sign_of_a_copy_is_none_when_it_is_repeated(shared: RunningService) -> None:
+    """A request that a restart overtook, and whoever repeats it, bring no box into conflict (F-60)."""
+    box = shared.enrolled()
+    body = json.dumps(
+        {"counter": box.counter(), "version": "1", "addresses": [], "certificate": None, "problems": []}
+    ).encode()
+    overtaken = box.signed("/api/v1/reports", body)
+    for _ in range(3):
+        box.boot, box.count = box.boot + 1, 0
+        assert box.report().status_code == 200
+        for _ in range(3):
+            problem(shared.client.post("/api/v1/reports", content=body, headers=overtaken), 401, "replayed")
+
+    assert shown(shared, box).conflict_signs == 0
+
+
 def test_a_tampered_request_is_refused(shared: RunningService) -> None:
     """Another body, another path, another host: the signature covers them all (S-50)."""
     box = shared.enrolled()
@@ -371,13 +405,39 @@ def test_a_report_is_kept(shared: RunningService) -> None:
     assert kept.seen_at == shared.clock.now()
 
 
-def test_addresses_outside_the_ranges_of_the_zone_are_left_out(shared: RunningService) -> None:
-    """A public address, link-local, the metadata address of a cloud: none is kept, none is ever answered (F-63)."""
+@pytest.mark.parametrize("address", ["8.8.8.8", "169.254.169.254", "2001:db8::1", "0.0.0.0", "100.64.0.1", "fe80::1"])
+def test_a_report_with_an_address_outside_the_ranges_of_the_zone_is_refused(
+    shared: RunningService, address: str
+) -> None:
+    """F-63: a public address, link-local, the metadata address of a cloud: nothing of such a report is kept."""
     box = shared.enrolled()
+    assert box.report("192.168.1.9").status_code == 200
 
-    assert box.report("8.8.8.8", "169.254.169.254", "192.168.1.5", "2001:db8::1", "0.0.0.0").status_code == 200
+    answer = box.report("192.168.1.5", address)
 
-    assert [str(address) for address in shown(shared, box).addresses] == ["192.168.1.5"]
+    assert answer.status_code == 400
+    assert "addresses" in answer.json()["detail"]
+    assert [str(one) for one in shown(shared, box).addresses] == ["192.168.1.9"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told", "reported"),
+    [
+        ({}, [], []),
+        ({"shared": True}, ["shared"], ["100.64.0.1"]),
+        ({"shared": True, "link_local": True}, ["shared", "link-local"], ["100.64.0.1", "169.254.7.7"]),
+    ],
+)
+def test_the_options_of_the_zone_are_told_with_each_enrolment_and_certificate(
+    start_service: Callable[..., RunningService], settings: dict[str, bool], told: list[str], reported: list[str]
+) -> None:
+    """A box shows names only for addresses that the zone answers, so it has to know which; those it may report."""
+    service = start_service(**settings)
+    box = service.box()
+
+    assert box.enrol(service.customer()).json()["also_answered"] == told
+    assert box.ask().json()["also_answered"] == told
+    assert box.report("192.168.1.5", *reported).status_code == 200
 
 
 def test_every_issuance_is_on_record(service: RunningService) -> None:

@@ -1,6 +1,5 @@
 """What becomes of a request for a certificate: each question of the decision, and their order."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from lancert.protocol.messages import Counter
 from lancert.protocol.names import DEMO_ZONE, Label, certificate_names
 from lancert.protocol.signatures import Identity
+from lancert.service.counter import LastAccepted
 from lancert.service.decision import (
     UNKNOWN,
     Asked,
@@ -60,7 +60,7 @@ GOOD = EligibilityFacts(
     is_suspended=False,
     has_conflict=False,
 )
-BAD = replace(GOOD, environment=Environment.STAGING)
+BAD = GOOD._replace(environment=Environment.STAGING)
 BOX = Candidate(
     number=1,
     identity=ME,
@@ -70,9 +70,7 @@ BOX = Candidate(
     is_duplicated=False,
     is_suspended=False,
     seat=1,
-    conflict_signs=0,
-    counter=REPEATED,
-    body_hash="old",
+    last=LastAccepted(REPEATED, "old"),
 )
 KNOWN = Known(candidate=BOX, facts=GOOD)
 INTENT = Issuance(
@@ -96,7 +94,7 @@ def decided(asked: Asked = ASKED, known: Known | None = KNOWN, now: datetime = N
 
 def repeated(body_hash: str = "new") -> Asked:
     """A request whose counter was used before."""
-    return replace(ASKED, counter=REPEATED, body_hash=body_hash)
+    return ASKED._replace(counter=REPEATED, body_hash=body_hash)
 
 
 def test_the_first_request_gets_a_new_certificate_for_the_names_of_the_box() -> None:
@@ -111,27 +109,27 @@ def test_an_unknown_identity_is_told_nothing() -> None:
 
 def test_an_ineligible_box_is_refused_with_its_reasons() -> None:
     """A refusal is an answer to a new request, and carries all reasons."""
-    assert isinstance(decided(known=replace(KNOWN, facts=BAD)), Refuse)
+    assert isinstance(decided(known=KNOWN._replace(facts=BAD)), Refuse)
 
 
 def test_a_young_certificate_for_the_same_key_is_given_again() -> None:
     """A lost answer costs nothing: the same certificate comes again (S-48)."""
-    assert decided(known=replace(KNOWN, issuances=(ISSUED,))) == GiveAgain(issuance=ISSUED)
+    assert decided(known=KNOWN._replace(issuances=(ISSUED,))) == GiveAgain(issuance=ISSUED)
 
 
 def test_a_young_certificate_is_given_again_even_to_a_replay() -> None:
     """It changes nothing and tells only what is public."""
-    assert decided(repeated(), replace(KNOWN, issuances=(ISSUED,))) == GiveAgain(issuance=ISSUED)
+    assert decided(repeated(), KNOWN._replace(issuances=(ISSUED,))) == GiveAgain(issuance=ISSUED)
 
 
 def test_a_young_certificate_is_not_given_again_to_a_box_that_is_not_eligible_any_more() -> None:
     """Who looks whether everything is in order learns that it is not (S-40)."""
-    assert isinstance(decided(known=replace(KNOWN, facts=BAD, issuances=(ISSUED,))), Refuse)
+    assert isinstance(decided(known=KNOWN._replace(facts=BAD, issuances=(ISSUED,))), Refuse)
 
 
 def test_a_replay_never_shows_why_a_box_is_refused() -> None:
     """The criteria are for the holder of the identity key alone (S-41)."""
-    rejected = decided(repeated(), replace(KNOWN, facts=BAD, issuances=(ISSUED,)))
+    rejected = decided(repeated(), KNOWN._replace(facts=BAD, issuances=(ISSUED,)))
 
     assert isinstance(rejected, Reject)
     assert rejected.objection is Objection.REPLAYED
@@ -140,7 +138,7 @@ def test_a_replay_never_shows_why_a_box_is_refused() -> None:
 @pytest.mark.parametrize("days", [29.1, 44, 60])
 def test_a_certificate_that_is_not_young_any_more_is_renewed(days: float) -> None:
     """From its window on, asking with the same key gives a new certificate."""
-    assert decided(known=replace(KNOWN, issuances=(ISSUED,)), now=NOW + timedelta(days=days)) == Intend(names=NAMES)
+    assert decided(known=KNOWN._replace(issuances=(ISSUED,)), now=NOW + timedelta(days=days)) == Intend(names=NAMES)
 
 
 @pytest.mark.parametrize("is_new", [True, False])
@@ -148,13 +146,13 @@ def test_an_unfinished_intent_for_the_same_key_is_completed(is_new: bool) -> Non
     """After a crash the same serial is signed, for a new request and for the same one sent again (F-53)."""
     asked = ASKED if is_new else repeated()
 
-    assert decided(asked, replace(KNOWN, issuances=(INTENT,))) == Complete(issuance=INTENT, is_new=is_new)
+    assert decided(asked, KNOWN._replace(issuances=(INTENT,))) == Complete(issuance=INTENT, is_new=is_new)
 
 
 @pytest.mark.parametrize("other", [INTENT._replace(issuer="0" * 64), INTENT._replace(names=("x.lancert.localhost",))])
 def test_an_intent_of_another_issuer_or_for_other_names_is_left_alone(other: Issuance) -> None:
     """What cannot be signed as it was meant is not signed; a new intent takes its place."""
-    assert decided(known=replace(KNOWN, issuances=(other,))) == Intend(names=NAMES)
+    assert decided(known=KNOWN._replace(issuances=(other,))) == Intend(names=NAMES)
 
 
 def test_a_repeated_counter_is_refused() -> None:
@@ -177,14 +175,14 @@ def test_the_same_counter_with_another_body_is_a_sign_of_a_second_box() -> None:
     ("asked", "known", "objection"),
     [
         (
-            replace(ASKED, request=replace(REQUEST, names=frozenset({"shop.example.com"}))),
+            ASKED._replace(request=REQUEST._replace(names=frozenset({"shop.example.com"}))),
             KNOWN,
             Objection.NAMES_DIFFER,
         ),
-        (replace(ASKED, request=replace(REQUEST, common_name="shop.example.com")), KNOWN, Objection.NAMES_DIFFER),
-        (ASKED, replace(KNOWN, is_blocked=True), Objection.KEY_BLOCKED),
-        (ASKED, replace(KNOWN, issuances=(ISSUED._replace(identity=SOMEBODY),)), Objection.KEY_TAKEN),
-        (ASKED, replace(KNOWN, issuances=(INTENT._replace(identity=None),)), Objection.KEY_TAKEN),
+        (ASKED._replace(request=REQUEST._replace(common_name="shop.example.com")), KNOWN, Objection.NAMES_DIFFER),
+        (ASKED, KNOWN._replace(is_blocked=True), Objection.KEY_BLOCKED),
+        (ASKED, KNOWN._replace(issuances=(ISSUED._replace(identity=SOMEBODY),)), Objection.KEY_TAKEN),
+        (ASKED, KNOWN._replace(issuances=(INTENT._replace(identity=None),)), Objection.KEY_TAKEN),
     ],
 )
 def test_a_key_or_name_that_is_not_the_boxs_own_is_rejected(asked: Asked, known: Known, objection: Objection) -> None:
@@ -199,4 +197,4 @@ def test_the_key_of_an_earlier_life_of_the_same_box_is_its_own() -> None:
     """A box that was removed and enrolled again may keep its key."""
     earlier = ISSUED._replace(box=99, names=certificate_names(Label("aaaaaaaaaaaaaaaa"), DEMO_ZONE))
 
-    assert decided(known=replace(KNOWN, issuances=(earlier,))) == Intend(names=NAMES)
+    assert decided(known=KNOWN._replace(issuances=(earlier,))) == Intend(names=NAMES)

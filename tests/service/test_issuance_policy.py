@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lancert.protocol.messages import Counter
-from lancert.service.counter import CounterVerdict, check_counter
+from lancert.service.counter import CounterVerdict, LastAccepted, accepted, check_counter
 from lancert.service.limits import Buckets, Rate
 from lancert.service.policy import is_young, renewal_window
 
@@ -38,13 +38,25 @@ def test_a_certificate_is_young_until_its_window_begins(days: float, young: bool
         (7, 2, "b", CounterVerdict.REPEATED),
         (6, 9, "b", CounterVerdict.REPEATED),
         (7, 3, "b", CounterVerdict.FORKED),
+        (5, 8, "b", CounterVerdict.REPEATED),
+        (5, 9, "b", CounterVerdict.FORKED),
+        (4, 9, "b", CounterVerdict.REPEATED),
     ],
 )
 def test_only_a_greater_counter_is_new(boot: int, count: int, body: str, verdict: CounterVerdict) -> None:
     """A repetition is refused (F-59); the same counter with another body can only come from a second box (F-60)."""
-    last = Counter(boot=7, count=3)
+    last = LastAccepted(Counter(boot=7, count=3), "a", former=Counter(boot=5, count=8))
 
-    assert check_counter(Counter(boot=boot, count=count), body, last=last, last_body_hash="a") is verdict
+    assert check_counter(Counter(boot=boot, count=count), body, last) is verdict
+
+
+@pytest.mark.parametrize(("signs", "after"), [(0, 0), (1, 0), (2, 2), (3, 3)])
+def test_a_restart_forgets_a_single_sign_and_no_conflict(signs: int, after: int) -> None:
+    """A request that a restart overtook looks like a second box once, and never twice."""
+    last = LastAccepted(Counter(boot=7, count=3), "a", former=Counter(boot=5, count=8), signs=signs)
+
+    assert accepted(Counter(boot=7, count=4), "b", last) == (Counter(boot=7, count=4), "b", last.former, signs)
+    assert accepted(Counter(boot=9, count=1), "b", last) == (Counter(boot=9, count=1), "b", last.counter, after)
 
 
 def test_a_bucket_gives_its_burst_and_then_one_at_a_time() -> None:

@@ -83,3 +83,16 @@ def test_an_unknown_setting_names_the_nearest_known_one(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsError, match="did you mean https_port"):
         service_settings({"folder": tmp_path})
+
+
+def test_the_folder_cannot_be_named_in_the_file_that_lies_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ignoring the line would keep everything in another place than the one that stands there."""
+    (tmp_path / SETTINGS_FILE).write_text('folder = "/srv/elsewhere"\n')
+    with pytest.raises(SettingsError, match=r"service\.toml.*--folder or LANCERT_SERVICE_FOLDER"):
+        service_settings({"folder": tmp_path})
+
+    monkeypatch.setenv("LANCERT_SERVICE_FOLDER", str(tmp_path))
+    with pytest.raises(SettingsError, match=r"folder cannot stand in service\.toml"):
+        service_settings({})

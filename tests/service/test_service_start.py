@@ -16,7 +16,7 @@ import pytest
 
 from lancert.kit.settings import environment_without_settings
 from lancert.service.app import READY_FILE
-from lancert.service.store.engine import DATABASE_FILE
+from lancert.service.store.engine import BEGUN_FILE, DATABASE_FILE
 
 PORTS = ("--https-port", "0", "--http-port", "0", "--dns-port", "0")
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -151,6 +151,114 @@ def test_a_damaged_database_is_named_and_left_alone(start: Start, tmp_path: Path
 
     assert DATABASE_FILE in mistake(start())
     assert database.read_bytes().startswith(b"not a database")
+
+
+@pytest.fixture(scope="module")
+def as_it_was(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a service that ran, with a tenant."""
+    folder = tmp_path_factory.mktemp("used") / "service"
+    command = [sys.executable, "-m", "lancert", "service", "run", "--folder", str(folder), *PORTS, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment_without_settings()) as process:
+        ready(process)
+        process.terminate()
+    assert tenants(folder, "add", "Shop") != []
+    return folder
+
+
+@pytest.fixture
+def used(as_it_was: Path, tmp_path: Path) -> Path:
+    """A copy of it for one test."""
+    return Path(shutil.copytree(as_it_was, tmp_path / "service"))
+
+
+def tenants(folder: Path, *arguments: str) -> Any:
+    """Type a command of ``lancert admin tenant``; gives its JSON, or its sentence when it fails."""
+    command = [sys.executable, "-m", "lancert", "admin", "--folder", str(folder), "tenant", *arguments, "--json"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env=environment_without_settings()
+    )
+    return json.loads(done.stdout) if done.returncode == 0 else done.stderr
+
+
+@pytest.mark.parametrize("is_of_an_earlier_version", [False, True])
+def test_a_lost_database_is_not_replaced_by_an_empty_one(
+    start: Start, used: Path, is_of_an_earlier_version: bool
+) -> None:
+    """Neither by the service nor by a command: the sentence says how to restore, and how to begin anew on purpose."""
+    (used / DATABASE_FILE).rename(used / "backup")
+    (used / f"{DATABASE_FILE}-wal").write_bytes(b"the log of the old one")
+    if is_of_an_earlier_version:
+        (used / BEGUN_FILE).unlink()
+    refused = mistake(start()), tenants(used, "list")
+
+    for said in refused:
+        assert f"{DATABASE_FILE} is gone from {used}" in said
+        assert "Put it back from the backup" in said
+        assert "lancert service run --begin-anew" in said
+    assert not (used / DATABASE_FILE).exists()
+
+    ready(start("--json", "--begin-anew"))
+    assert tenants(used, "list") == []
+    assert (used / f"set-aside-{DATABASE_FILE}-wal").read_bytes() == b"the log of the old one"
+
+
+def test_a_database_that_is_put_back_is_used(start: Start, used: Path) -> None:
+    """After the restore everything is as it was."""
+    (used / DATABASE_FILE).rename(used / "backup")
+    assert DATABASE_FILE in mistake(start())
+    (used / "backup").rename(used / DATABASE_FILE)
+
+    ready(start("--json"))
+
+    assert [tenant["name"] for tenant in tenants(used, "list")] == ["Shop"]
+
+
+def test_commands_may_come_before_the_first_start(start: Start, tmp_path: Path) -> None:
+    """An authority made by hand, or a tenant set up beforehand, is no service that lost something."""
+    folder = tmp_path / "service"
+    made = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "lancert",
+            "authority",
+            "create",
+            "--zone",
+            "lancert.localhost",
+            "--folder",
+            str(folder),
+        ],
+        capture_output=True,
+        timeout=60,
+        check=True,
+        env=environment_without_settings(),
+    )
+    assert made.returncode == 0
+
+    ready(start("--json"))
+
+    assert tenants(folder, "list") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("root.pem", "on every device that trusts it"), ("issuing.pem", "from the backup of this folder")],
+)
+def test_a_missing_certificate_of_the_authority_is_named_with_where_to_find_it(
+    start: Start, used: Path, name: str, says: str
+) -> None:
+    """The same sentence from the service and from ``lancert authority show``; none advises what is then refused."""
+    (used / "authority" / name).unlink()
+    command = [sys.executable, "-m", "lancert", "authority", "show", "--folder", str(used)]
+    shown = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env=environment_without_settings()
+    )
+
+    assert shown.returncode == 1
+    for said in (shown.stderr, mistake(start())):
+        assert f"{name} is missing in {used / 'authority'}" in said
+        assert says in said
+        assert "authority create" not in said
 
 
 def test_a_missing_key_of_the_authority_is_named(start: Start, tmp_path: Path) -> None:

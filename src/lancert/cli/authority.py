@@ -10,9 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from lancert.kit.clock import SystemClock, to_text
-from lancert.kit.files import FileTooLarge, read_limited, write_public
+from lancert.kit.files import write_public
 from lancert.kit.settings import SettingsError, default_folder, read_settings
-from lancert.protocol.certificate import NotAChain, read_chain
 from lancert.protocol.names import NotAZone, Zone, is_localhost_zone, parse_zone
 from lancert.service.authority import (
     AUTHORITY_FOLDER,
@@ -21,6 +20,7 @@ from lancert.service.authority import (
     authority_exists,
     create_authority,
     open_authority,
+    read_issuing,
     read_root,
     root_key_is_here,
 )
@@ -164,7 +164,7 @@ def _existing(folder: Path | None) -> Path:
 
 
 def _document(place: Path, now: datetime) -> dict[str, Any]:
-    root_certificate, issuing = read_root(place), _issuing(place)
+    root_certificate, issuing = read_root(place), read_issuing(place)
     zone = _zone_of(issuing)
     return {
         "zone": zone,
@@ -176,13 +176,6 @@ def _document(place: Path, now: datetime) -> dict[str, Any]:
         "trouble": _trouble(place, zone, now),
         "renewal_due": (issuing.not_valid_after_utc - now).days < _RENEW_DAYS,
     }
-
-
-def _issuing(place: Path) -> x509.Certificate:
-    try:
-        return read_chain(read_limited(place / "issuing.pem", 16_384))[0]
-    except (OSError, FileTooLarge, NotAChain) as error:
-        raise AuthorityUnusable(f"issuing.pem in {place} cannot be read: {error}.") from error
 
 
 def _facts(certificate: x509.Certificate) -> dict[str, str]:

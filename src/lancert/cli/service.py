@@ -46,8 +46,9 @@ def command() -> None:
 @click.option("--shared/--no-shared", default=None, help="Answer 100.64.0.0/10 too.")
 @click.option("--link-local/--no-link-local", default=None, help="Answer 169.254.0.0/16 and fe80::/10 too.")
 @click.option("--log-level", type=click.Choice(LEVELS), help="How much is logged to standard error.  [info]")
+@click.option("--begin-anew", is_flag=True, help="Begin with an empty database when the old one is gone for good.")
 @click.option("--json", "as_json", is_flag=True, help="Say where the service is as one line of JSON.")
-def run_command(as_json: bool, **given: Any) -> None:
+def run_command(as_json: bool, begin_anew: bool, **given: Any) -> None:
     """Run the service until it is stopped with Ctrl+C or SIGTERM.
 
     \b
@@ -75,7 +76,7 @@ def run_command(as_json: bool, **given: Any) -> None:
     gc.set_threshold(20_000, 20, 50)
     try:
         with _runner() as runner:
-            runner.run(run(settings, on_ready=say))
+            runner.run(run(settings, on_ready=say, may_begin_anew=begin_anew))
     except CannotStart as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:

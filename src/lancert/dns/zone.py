@@ -1,8 +1,9 @@
 """One generation of the zone: which names exist, and what each of them has.
 
-A generation is numbered by its SOA serial and never changes; the next one replaces it as a whole. Three kinds of
-names exist and nothing else: box names, the fixed names of the service (hosts), and the zone with its records
-against mail abuse. There is no free-form name, no alias, and no address outside the allowed ranges under a label.
+A generation is numbered by its SOA serial and never changes; the next one replaces it as a whole. Four kinds of
+names exist and nothing else: box names, the fixed names of the service (hosts), the canary by which a box tells a
+filter of private answers from a zone out of reach, and the zone with its records against mail abuse. There is no
+free-form name, no alias, and no address outside the allowed ranges under a label.
 
 ``look_up`` is the rule in full, in the words of a zone file; the strict path (strict.py) is a second, faster
 reading of its box-name half, and the tests hold the two together.
@@ -15,7 +16,16 @@ from ipaddress import IPv4Address
 from typing import Final, NamedTuple
 
 from lancert.dns.wire import ZoneWire, encode_name, masks, negative_soa
-from lancert.protocol.names import Address, AddressRanges, Label, Zone, is_label, parse_address_label
+from lancert.protocol.names import (
+    CANARY,
+    CANARY_ADDRESSES,
+    Address,
+    AddressRanges,
+    Label,
+    Zone,
+    is_label,
+    parse_address_label,
+)
 
 STABLE_NAME_TTL: Final = 60
 """Seconds a stable name may be remembered: how long a bookmark can be wrong after the address changed (F-45)."""
@@ -29,6 +39,9 @@ FIXED_TTL: Final = 3600
 
 HOST_TTL: Final = 300
 """Seconds for the addresses of the service itself, so that it can be moved."""
+
+CANARY_TTL: Final = 1
+"""Seconds the canary may be remembered: it has to tell whether the zone is reached now."""
 
 MOST_ADDRESSES: Final = 256
 """Addresses of each IP version a stable name answers at most: the first ones reported."""
@@ -118,6 +131,8 @@ def look_up(facts: ZoneFacts, labels: tuple[str, ...]) -> tuple[Records, ...] | 
             return _NO_MAIL_POLICY
         case (*_, "_domainkey"):
             return () if len(labels) == 1 else _NO_MAIL_KEY
+        case (label,) if label == CANARY:
+            return (*_addresses(CANARY_ADDRESSES, CANARY_TTL), *_no_mail_and_caa(facts))
         case (label,) if is_label(label):
             return _stable_name(facts, Label(label))
         case (first, label) if is_label(label):
@@ -223,6 +238,8 @@ def _check_host(host: str, zone: Zone) -> None:
         raise NotAGeneration(f"“{host}” cannot be a host of the zone {zone}")
     if is_label(host.rpartition(".")[2]):
         raise NotAGeneration(f"“{host}” looks like the name of a box; choose another name for this host")
+    if host == CANARY:
+        raise NotAGeneration(f"“{host}” is a name of the zone itself; choose another name for this host")
 
 
 def _is_host_name(name: str) -> bool:

@@ -58,9 +58,11 @@ def encode(message: Any) -> bytes:
 
 
 def _fields_of(message: Any) -> dict[str, Any]:
-    # ``dataclasses.asdict`` copies every value deeply, which costs more than everything else about an answer.
+    # ``dataclasses.asdict`` copies every value deeply, which costs more than everything else about an answer. What may
+    # be left out and holds nothing is left out: an older reader does not know the field.
     kind: Any = type(message)
-    return {name: getattr(message, name) for name in shape_of(kind)}
+    values = {name: getattr(message, name) for name in shape_of(kind)}
+    return {name: value for name, value in values.items() if value is not None or shape_of(kind)[name][1]}
 
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), default=_fields_of)

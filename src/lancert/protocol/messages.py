@@ -35,10 +35,23 @@ class Kind(StrEnum):
     VIRTUAL = "virtual"
 
 
+class ZoneOption(StrEnum):
+    """What a zone may answer beyond RFC 1918 and RFC 4193, when its operator says so."""
+
+    SHARED = "shared"
+    """100.64.0.0/10 (RFC 6598)."""
+
+    LINK_LOCAL = "link-local"
+    """169.254.0.0/16 (RFC 3927) and fe80::/10."""
+
+
 Count = Annotated[int, Number(0, 2**53 - 1)]
 Moment = Annotated[str, Text(20, pattern=r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")]
 Version = Annotated[str, Text(32, pattern=r"[0-9A-Za-z.+-]+")]
 Pem = Annotated[str, Text(32_768)]
+AlsoAnswered = Annotated[list[Annotated[str, Text(32, pattern=r"[a-z][a-z-]*")]], Many(8)]
+"""Options of the zone (``ZoneOption``). An older service does not say any, an older box does not read them, and a box
+passes over one that it does not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -68,6 +81,7 @@ class EnrolmentAnswer:
     box: Annotated[str, Text(64)]
     label: Annotated[str, Text(16, least=16, pattern=r"[a-z2-7]{16}")]
     zone: Annotated[str, Text(180)]
+    also_answered: AlsoAnswered = dataclasses.field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +109,7 @@ class CertificateAnswer:
     not_after: Moment
     renewal: RenewalWindow
     url_suffix: Annotated[str, Text(253)]
+    also_answered: AlsoAnswered = dataclasses.field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +120,47 @@ class ReportedCertificate:
     not_after: Moment
 
 
+class CheckVerdict(StrEnum):
+    """How a check of a box's doctor ended."""
+
+    FINE = "fine"
+    WRONG = "wrong"
+    NOT_TRIED = "not-tried"
+
+
+Word = Annotated[str, Text(40, pattern=r"[a-z][a-z0-9-]*")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedCheck:
+    """One line of the doctor's table: the check, how it ended, and why in one word of a fixed list."""
+
+    check: Word
+    verdict: CheckVerdict
+    because: Annotated[str, Text(40, least=0, pattern=r"[a-z0-9-]*")] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedDiagnosis:
+    """What the doctor of a box found last; no address and no name of the shop is in it."""
+
+    at: Moment
+    checks: Annotated[list[ReportedCheck], Many(24)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRequest:
-    """What a box tells about itself: addresses (default route first), certificate, problems by full code."""
+    """What a box tells about itself: addresses (default route first), certificate, problems by full code.
+
+    ``diagnosis`` is left out by a box that knows none, also by an older one.
+    """
 
     counter: Counter
     version: Version
     addresses: Annotated[list[Annotated[str, Text(45)]], Many(16)]
     certificate: ReportedCertificate | None
     problems: Annotated[list[Annotated[str, Text(80)]], Many(16)]
+    diagnosis: ReportedDiagnosis | None = None
 
 
 class Command(StrEnum):

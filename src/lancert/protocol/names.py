@@ -17,7 +17,7 @@ from base64 import b32encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import NewType
+from typing import Final, NewType
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -26,6 +26,16 @@ Zone = NewType("Zone", str)
 
 DEMO_ZONE = Zone("lancert.localhost")
 """The zone of a first run: browsers and curl send ``*.localhost`` to loopback without asking DNS (RFC 6761, 6.3)."""
+
+CANARY: Final = "canary"
+"""The first label of ``canary.<zone>``, the one name of a zone that every resolver may answer."""
+
+CANARY_ADDRESSES: Final = (IPv4Address("192.0.0.170"), IPv6Address("100::1"))
+"""What the canary answers: addresses that are nobody's and that no filter of private answers takes for private.
+
+RFC 7050 (2.2) reserves the first for names that are asked about and never connected to, and a resolver that hid it
+would break what RFC 7050 is for; packets to the second are discarded everywhere (RFC 6666). See decision 9.
+"""
 
 _LABEL = re.compile(r"[a-z2-7]{16}")
 _OCTET = r"(?:0|[1-9][0-9]{0,2})"
@@ -122,6 +132,11 @@ def stable_name(label: Label, zone: Zone) -> str:
 def address_name(address: Address, label: Label, zone: Zone) -> str:
     """Give the name that answers this address, without final dot."""
     return f"{address_label(address)}.{label}.{zone}"
+
+
+def canary_name(zone: Zone) -> str:
+    """Give the name whose answer no filter of private addresses hides, without final dot."""
+    return f"{CANARY}.{zone}"
 
 
 def certificate_names(label: Label, zone: Zone) -> tuple[str, str]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lancert.kit.language import N_, Translate, fill
+from lancert.protocol.causes import REQUEST_CAUSES
+from lancert.protocol.causes import Cause as Cause
 
 
 class Reader(StrEnum):
@@ -19,15 +21,6 @@ class Reader(StrEnum):
     OWNER = "owner"
     NETWORK_ADMINISTRATOR = "network-administrator"
     OPERATOR = "operator"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
-    """One way a problem comes about; ``id`` is public and permanent."""
-
-    id: str
-    meaning: str
-    remedy: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,82 +105,7 @@ LOAD_REQUEST_EXCEPTION = Problem(
     meaning=N_("This IoT system could not talk to {server}. The details are in the log."),
     remedy=(N_("Reload this page after the change to see whether it helped."),),
     reader=Reader.NETWORK_ADMINISTRATOR,
-    causes=(
-        Cause(
-            id="name-unknown",
-            meaning=N_("The name of {server} is not known to the name server of this network."),
-            remedy=(
-                N_("Check the server address for typing mistakes under cogs, Server."),
-                N_("Check that this network has Internet access and a working DNS server."),
-                N_("If the server has a private address, exempt its name from the router's DNS rebinding protection."),
-            ),
-        ),
-        Cause(
-            id="name-server-down",
-            meaning=N_("The name server of this network does not answer, so {server} cannot be looked up."),
-            remedy=(N_("Check the Internet connection and the DNS server that the router hands out."),),
-        ),
-        Cause(
-            id="no-route",
-            meaning=N_("There is no way from this network to {server}: the Internet connection or the host is down."),
-            remedy=(N_("Check the network cable or Wi-Fi and the Internet connection of the router."),),
-        ),
-        Cause(
-            id="refused",
-            meaning=N_("{server} refused the connection: the service is not running, or a firewall rejects it."),
-            remedy=(
-                N_("Ask the operator of the service whether it is running."),
-                N_("Allow outgoing HTTPS connections from this IoT system in the firewall."),
-            ),
-        ),
-        Cause(
-            id="timeout",
-            meaning=N_("{server} did not answer in time. Typically a firewall drops the connection silently."),
-            remedy=(
-                N_("Allow outgoing HTTPS connections from this IoT system in the firewall or router."),
-                N_("Check whether a VPN or a content filter stands in between."),
-            ),
-        ),
-        Cause(
-            id="broken-off",
-            meaning=N_(
-                "The connection to {server} was broken off before an answer came: the service is down "
-                "or something in between cuts connections."
-            ),
-            remedy=(
-                N_("Ask the operator of the service whether it is running."),
-                N_("Check whether a firewall or proxy inspects HTTPS connections."),
-            ),
-        ),
-        Cause(
-            id="untrusted",
-            meaning=N_("Whoever answered for {server} could not prove to be it: its certificate is not trusted."),
-            remedy=(
-                N_("Check that the server address and the root fingerprint are the ones you were given."),
-                N_("A firewall that inspects HTTPS causes this too: exempt {server} from inspection."),
-            ),
-        ),
-        Cause(
-            id="clock",
-            meaning=N_("The clock of this IoT system is wrong, so certificates seem invalid."),
-            remedy=(N_("Set date and time, or allow NTP (UDP port 123) through the firewall."),),
-        ),
-        Cause(
-            id="captive-portal",
-            meaning=N_("A sign-in page of the network answered instead of {server}."),
-            remedy=(N_("Sign this IoT system in to the network, or exempt it from the sign-in page."),),
-        ),
-        Cause(
-            id="proxy",
-            meaning=N_("The proxy of this network does not let the connection to {server} through."),
-            remedy=(N_("Allow {server} in the proxy, or correct the proxy settings of this IoT system."),),
-        ),
-        Cause(
-            id="unexpected",
-            meaning=N_("Something unexpected went wrong on the way to {server}. Reference in the log: {reference}."),
-            remedy=(N_("Send the log to your support, with the reference."),),
-        ),
-    ),
+    causes=REQUEST_CAUSES,
 )
 
 LOAD_REQUEST_STATUS = Problem(
@@ -345,11 +263,11 @@ class Occurrence:
 
     def title(self, translate: Translate) -> str:
         """Say in a few words what happened."""
-        return translate(self.problem.title)
+        return translate((self.cause.title if self.cause else None) or self.problem.title)
 
     def meaning(self, translate: Translate) -> str:
         """Say what happened."""
-        return fill(translate(self.problem.meaning), self.facts)
+        return fill(translate((self.cause.instead if self.cause else None) or self.problem.meaning), self.facts)
 
     def cause_meaning(self, translate: Translate) -> str | None:
         """Say why it happened, if that is known."""

@@ -25,7 +25,7 @@ from lancert.kit.clock import Clock, SystemClock
 from lancert.kit.files import AlreadyLocked, lock, private_directory, write_private
 from lancert.kit.logs import Log
 from lancert.kit.settings import SettingsError
-from lancert.protocol.certificate import NotAChain, read_chain
+from lancert.protocol.certificate import NotAChain
 from lancert.protocol.names import Address, parse_address
 from lancert.service.api.app import Api
 from lancert.service.api.box import BoxApi
@@ -37,6 +37,7 @@ from lancert.service.authority import (
     authority_exists,
     create_authority,
     open_authority,
+    read_issuing,
 )
 from lancert.service.https import live_certificate
 from lancert.service.issuance import Desk
@@ -44,7 +45,7 @@ from lancert.service.limits import Rates
 from lancert.service.revocation import RevocationList
 from lancert.service.serving import CannotStart, cannot_listen, listen, port_of, running, serving, url_of
 from lancert.service.settings import ServiceSettings
-from lancert.service.store.engine import StoreUnavailable, open_engine
+from lancert.service.store.engine import DatabaseLost, StoreUnavailable, open_engine
 from lancert.service.store.writer import Store
 from lancert.service.zone import ZoneFeed, ZoneFrame, first_facts
 
@@ -80,16 +81,18 @@ async def run(
     clock: Clock | None = None,
     rates: Rates | None = None,
     signals: bool = True,
+    may_begin_anew: bool = False,
 ) -> None:
     """Run the service until SIGTERM, SIGINT or ``stop``. Raises CannotStart.
 
-    A program that runs the service in a thread of its own hands in ``stop`` and keeps the signals to itself.
+    A program that runs the service in a thread of its own hands in ``stop`` and keeps the signals to itself. With
+    ``may_begin_anew`` a database that was lost is replaced by an empty one.
     """
     stopping = stop or asyncio.Event()
     with _explained(settings):
         private_directory(settings.folder)
         with lock(settings.folder), _signals(stopping) if signals else contextlib.nullcontext():
-            async with _service(settings, clock or SystemClock(), rates or Rates()) as ready:
+            async with _service(settings, clock or SystemClock(), rates or Rates(), may_begin_anew) as ready:
                 write_private(settings.folder / READY_FILE, ready.to_json())
                 try:
                     on_ready(ready)
@@ -99,7 +102,7 @@ async def run(
 
 
 @contextlib.asynccontextmanager
-async def _service(settings: ServiceSettings, clock: Clock, rates: Rates) -> AsyncIterator[Ready]:
+async def _service(settings: ServiceSettings, clock: Clock, rates: Rates, may_begin_anew: bool) -> AsyncIterator[Ready]:
     async with contextlib.AsyncExitStack() as stack:
         https_socket = stack.enter_context(listen(settings.listen_host, settings.https_port, "https_port"))
         http_socket = None
@@ -107,7 +110,7 @@ async def _service(settings: ServiceSettings, clock: Clock, rates: Rates) -> Asy
             http_socket = stack.enter_context(listen(settings.listen_host, settings.http_port, "http_port"))
         url = settings.public_url or url_of("https", settings.service_name, https_socket)
         crl_path, authority = _authority(settings, clock, http_socket, url)
-        store = Store(open_engine(settings.folder))
+        store = Store(open_engine(settings.folder, may_begin_anew=may_begin_anew))
         stack.push_async_callback(store.close)
 
         dns = NameServer(first_facts(_frame(settings)))
@@ -127,6 +130,7 @@ async def _service(settings: ServiceSettings, clock: Clock, rates: Rates) -> Asy
             chain_pem=authority.chain_pem,
             zone=settings.zone,
             ranges=settings.ranges,
+            also_answered=settings.also_answered,
             clock=clock,
             zone_changed=feed.wake,
             rates=rates,
@@ -162,7 +166,7 @@ def _authority(
         create_authority(folder, settings.zone, now=clock.now(), passphrase_file=settings.passphrase_file)
         _log.info("authority created", folder=str(folder))
     # Each issuing certificate has a list of its own, so its leaves keep pointing to the right one after a renewal.
-    issuing = read_chain((folder / "issuing.pem").read_bytes())[0]
+    issuing = read_issuing(folder)
     crl_path = f"/crl/{issuing.fingerprint(hashes.SHA256()).hex()[:16]}.crl"
     crl_url = None if http_socket is None else url_of("http", urlsplit(url).hostname or "", http_socket) + crl_path
     authority = open_authority(
@@ -222,6 +226,8 @@ def _explained(settings: ServiceSettings) -> Iterator[None]:
         raise CannotStart(str(error)) from error
     except NotAGeneration as error:
         raise CannotStart(f"The zone cannot be served: {error}. Check name_servers and address.") from error
+    except DatabaseLost as error:
+        raise CannotStart(str(error)) from error
     except StoreUnavailable as error:
         raise CannotStart(f"{error}. If the file is damaged, put it back from the backup.") from error
     except NotAChain as error:

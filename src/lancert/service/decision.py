@@ -9,6 +9,7 @@ that a crash left unfinished was authorised by the request that made it, so it i
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from lancert.protocol.messages import Counter
 from lancert.protocol.names import Zone, certificate_names
@@ -21,8 +22,7 @@ from lancert.service.policy import is_young
 from lancert.service.signing_request import SigningRequest, names_differ
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(NamedTuple):
     """A request for a certificate whose signature was verified; ``body_hash`` is the SHA-256 of its body."""
 
     identity: Identity
@@ -31,8 +31,7 @@ class Asked:
     request: SigningRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(NamedTuple):
     """What is known of the box that asks and of the key it asks for; ``issuances`` of the key, newest first."""
 
     candidate: Candidate
@@ -68,23 +67,20 @@ class Refuse:
     is_new: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GiveAgain:
+class GiveAgain(NamedTuple):
     """There is a young certificate for this key: the same one is given."""
 
     issuance: Issuance
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Complete:
+class Complete(NamedTuple):
     """There is an unfinished intent for this key: exactly that one is signed."""
 
     issuance: Issuance
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intend:
+class Intend(NamedTuple):
     """A new certificate for these names is to be planned, recorded and signed."""
 
     names: tuple[str, ...]
@@ -109,12 +105,7 @@ def decide(asked: Asked, known: Known | None, *, zone: Zone, issuer: str, now: d
         return UNKNOWN
     box = known.candidate
     names = certificate_names(box.label, zone)
-    counter = check_counter(
-        asked.counter,
-        asked.body_hash,
-        last=box.counter,
-        last_body_hash=box.body_hash,
-    )
+    counter = check_counter(asked.counter, asked.body_hash, box.last)
     is_new = counter is CounterVerdict.NEW
     objection = _objection(asked, known, names)
     if objection is None:

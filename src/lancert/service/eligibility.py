@@ -8,13 +8,13 @@ that a reader learns everything that has to be mended at once.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lancert.protocol.problems import Criterion, Reason
 from lancert.service.model import IOT_BOX_PRODUCT, Environment, Line, Subscription, SubscriptionStatus
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EligibilityFacts:
+class EligibilityFacts(NamedTuple):
     """What the verdict over one box depends on.
 
     ``seat`` is the position of the box among those of its contract that take a seat, counted from 1; a suspended

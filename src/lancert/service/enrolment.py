@@ -14,7 +14,7 @@ from lancert.protocol.credential import NotACredential, parse_contract, parse_da
 from lancert.protocol.messages import Counter, EnrolmentRequest
 from lancert.protocol.names import Label, new_label
 from lancert.protocol.signatures import Identity
-from lancert.service.counter import CounterVerdict, check_counter
+from lancert.service.counter import CounterVerdict, accepted, check_counter
 from lancert.service.model import Actor, Box, BoxId, Contract, ContractCode, Database, DatabaseUuid, Event
 from lancert.service.store import Connection
 from lancert.service.store import boxes as rows
@@ -57,16 +57,17 @@ def enrol(
         "name": request.name,
         "version": request.version,
     }
-    counter = {"boot": request.counter.boot, "count": request.counter.count, "body_hash": body_hash, "seen_at": now}
     live = rows.live_box(connection, identity)
+    last = accepted(request.counter, body_hash, None if live is None else live.last)
+    counter = {**rows.counter_columns(last), "seen_at": now}
     if live is None:
         return _add(connection, {**now_known, **counter}, identity=identity, contract=contract, now=now)
     box = live.box
     changed: dict[str, Any] = {name: value for name, value in now_known.items() if value != getattr(box, name)}
-    verdict = check_counter(request.counter, body_hash, last=box.counter, last_body_hash=live.body_hash)
+    verdict = check_counter(request.counter, body_hash, live.last)
     if verdict is not CounterVerdict.NEW:
         if verdict is CounterVerdict.FORKED:
-            rows.update_box(connection, box.id, {"conflict_signs": box.conflict_signs + 1})
+            rows.add_conflict_sign(connection, box.number, request.counter)
         return Repeated() if changed or verdict is CounterVerdict.FORKED else Enrolled(box=box.id, label=box.label)
     if changed.keys() & {"contract", "database"}:
         _record(connection, box.id, contract, "box connected to another database", now)
@@ -95,6 +96,13 @@ def _add(
     before = rows.last_withdrawn(connection, identity)
     if before is not None and not _is_newer(known, before):
         return Repeated()
+    made = add_live_box(connection, known, identity=identity, now=now)
+    _record(connection, made.box, contract, "box enrolled", now)
+    return made
+
+
+def add_live_box(connection: Connection, known: dict[str, Any], *, identity: Identity, now: datetime) -> Enrolled:
+    """Give an identity a box with a label of its own; ``known`` holds its names, where it belongs and its counter."""
     label = new_label()
     while rows.label_exists(connection, label):
         label = new_label()
@@ -108,14 +116,12 @@ def _add(
             "label": label,
             "identity": identity,
             "enrolled_at": now,
-            "conflict_signs": 0,
             "addresses": [],
             "problems": [],
             "joined": generation,
             "generation": generation,
         },
     )
-    _record(connection, box, contract, "box enrolled", now)
     return Enrolled(box=box, label=label, is_changed=True)
 
 

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives import hashes
 from lancert.kit.clock import Clock
 from lancert.kit.logs import Log
 from lancert.protocol.certificate import public_bytes
-from lancert.protocol.messages import Counter
 from lancert.protocol.names import Zone
 from lancert.protocol.problems import Reason
 from lancert.service.authority import LeafPlan
+from lancert.service.counter import LastAccepted, accepted
 from lancert.service.decision import (
     Asked,
     Complete,
@@ -37,10 +37,11 @@ from lancert.service.decision import (
     decide,
 )
 from lancert.service.eligibility import EligibilityFacts, status_of
-from lancert.service.model import CONFLICT_SIGNS, Candidate, Issuance, KeyHash
+from lancert.service.model import Candidate, Issuance, KeyHash
 from lancert.service.signing_request import hash_of_key
 from lancert.service.store import Connection
 from lancert.service.store import issuances as rows
+from lancert.service.store.boxes import add_conflict_sign
 from lancert.service.store.subscriptions import subscriptions_of
 from lancert.service.store.writer import Store
 
@@ -77,8 +78,7 @@ def issuer_of(authority: Authority) -> str:
     return authority.issuing.fingerprint(hashes.SHA256()).hex()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Granted:
+class Granted(NamedTuple):
     """A certificate, recorded and durable."""
 
     issuance: Issuance
@@ -99,8 +99,7 @@ class NotSignable(RuntimeError):
 Outcome = Granted | Refused | Reject
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     asked: Asked
     answer: asyncio.Future[Outcome]
 
@@ -226,7 +225,7 @@ class _Decider:
     zone: Zone
     now: datetime
     intents: list[tuple[Issuance, str]] = field(default_factory=list)
-    accepted: list[tuple[int, Counter, str]] = field(default_factory=list)
+    accepted: list[tuple[int, LastAccepted]] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
 
     def decide_all(self, connection: Connection, asked: Sequence[Asked]) -> list[Outcome | Issuance]:
@@ -246,7 +245,7 @@ class _Decider:
         match decision:
             case Reject():
                 if decision.is_fork:
-                    rows.add_conflict_sign(connection, known.candidate.number)
+                    add_conflict_sign(connection, known.candidate.number, asked.counter)
                 return decision
             case GiveAgain(issuance=issuance):
                 assert issuance.certificate is not None
@@ -270,7 +269,8 @@ class _Decider:
         return intent_of(plan, box=box.number, key_hash=asked.request.key_hash, issuer=self.issuer)
 
     def _accept(self, asked: Asked, known: Known) -> None:
-        self.accepted.append((known.candidate.number, asked.counter, asked.body_hash))
+        box = known.candidate
+        self.accepted.append((box.number, accepted(asked.counter, asked.body_hash, box.last)))
 
 
 def intent_of(plan: LeafPlan, *, box: int | None, key_hash: KeyHash, issuer: str) -> Issuance:
@@ -325,7 +325,7 @@ def _known(
                 subscriptions=subscriptions.get(box.contract, ()),
                 seat=box.seat,
                 is_suspended=box.is_suspended,
-                has_conflict=box.conflict_signs >= CONFLICT_SIGNS,
+                has_conflict=box.last.has_conflict,
             ),
             issuances=issuances.get(one.request.key_hash, ()),
             is_blocked=one.request.key_hash in blocked,

@@ -10,9 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, NewType
 
-from lancert.protocol.messages import Counter, Kind
+from lancert.protocol.messages import Counter, Kind, ReportedDiagnosis
 from lancert.protocol.names import Address, Label
 from lancert.protocol.signatures import Identity
+from lancert.service.counter import CONFLICT_SIGNS, LastAccepted
 
 TenantId = NewType("TenantId", str)
 ContractCode = NewType("ContractCode", str)
@@ -28,9 +29,6 @@ KeyHash = NewType("KeyHash", str)
 
 IOT_BOX_PRODUCT: Final = "iot-box"
 """The product of a subscription line that gives seats to IoT boxes."""
-
-CONFLICT_SIGNS: Final = 2
-"""Signs of a forked identity after which a box counts as two."""
 
 
 class SubscriptionStatus(StrEnum):
@@ -118,6 +116,9 @@ class Box:
     conflict_signs: int = 0
     addresses: tuple[Address, ...] = ()
     problems: tuple[str, ...] = ()
+    diagnosis: ReportedDiagnosis | None = None
+    """What its doctor found last."""
+
     certificate_serial: str | None = None
     """The serial of the certificate the box said it serves, and its end."""
 
@@ -151,9 +152,7 @@ class Candidate(NamedTuple):
     is_duplicated: bool
     is_suspended: bool
     seat: int | None
-    conflict_signs: int
-    counter: Counter
-    body_hash: str
+    last: LastAccepted
 
 
 class Issuance(NamedTuple):

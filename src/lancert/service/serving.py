@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import uvicorn
 
+from lancert.kit.platform import system
 from lancert.service.api.app import Api
+from lancert.service.api.strict import StrictDoor
 
 _KEEP_ALIVE_SECONDS: Final = 75
 _STOP_SECONDS: Final = 5
@@ -29,6 +31,8 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Boxes behind bad wires get their short answers sooner (F-27).
+        system.repeat_steadily(listening)
         listening.bind((host, port))
         listening.listen(_BACKLOG)
     except OSError as error:
@@ -74,7 +78,7 @@ async def serving(api: Api, listening: socket.socket, context: ssl.SSLContext | 
         uvicorn.Config(
             api,
             loop="none",
-            http="httptools",
+            http=StrictDoor,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from lancert.kit.logs import LEVELS
 from lancert.kit.settings import SettingsError, default_folder, read_settings
+from lancert.protocol.messages import ZoneOption
 from lancert.protocol.names import (
     DEMO_ZONE,
     Address,
@@ -82,6 +83,12 @@ class ServiceSettings:
         return ranges_for_zone(self.zone, shared=self.shared, link_local=self.link_local)
 
     @property
+    def also_answered(self) -> list[str]:
+        """Give what boxes are told of these ranges."""
+        chosen = ((ZoneOption.SHARED, self.shared), (ZoneOption.LINK_LOCAL, self.link_local))
+        return [option.value for option, is_on in chosen if is_on]
+
+    @property
     def service_name(self) -> str:
         """Give the name of the service in its zone."""
         return f"service.{self.zone}"
@@ -96,9 +103,7 @@ def service_settings(given: Mapping[str, object]) -> ServiceSettings:
     """Read the settings; ``given`` holds what the command line names. Raises SettingsError."""
     named = {name: value for name, value in given.items() if value is not None}
     folder = Path(str(named.get("folder") or default_folder("service")))
-    known = [field.name for field in fields(ServiceSettings) if field.name != "folder"]
-    # The folder is where the file lies, so it cannot be named in it.
-    read = read_settings("service", [*known, "folder"], folder / SETTINGS_FILE)
+    read = read_settings("service", (field.name for field in fields(ServiceSettings)), folder / SETTINGS_FILE)
     values = {**read, **named, "folder": folder}
     settings = ServiceSettings(**{name: _READERS[name](name, value) for name, value in values.items()})
     _check(settings)

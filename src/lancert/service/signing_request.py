@@ -11,8 +11,7 @@ import hashlib
 import re
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -90,8 +89,7 @@ class PrivateKeyPosted(RequestRefused):
         self.keys = keys
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningRequest:
+class SigningRequest(NamedTuple):
     """What counts of a request: the key, and the names it repeats. ``public_key`` is a SubjectPublicKeyInfo."""
 
     public_key: bytes

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -184,9 +183,9 @@ def test_there_is_no_stencil_for_what_it_could_not_write_to_the_letter(
     stencils = Stencils(authority.issuing.subject, fixed)
     larger = public_bytes(ec.generate_private_key(ec.SECP384R1()).public_key())
 
-    assert stencils.write(replace(plan, not_before=plan.not_before + timedelta(microseconds=1))) is None
-    assert stencils.write(replace(plan, not_after=plan.not_after.replace(year=2050))) is None
-    assert stencils.write(replace(plan, public_key=larger)) is None
+    assert stencils.write(plan._replace(not_before=plan.not_before + timedelta(microseconds=1))) is None
+    assert stencils.write(plan._replace(not_after=plan.not_after.replace(year=2050))) is None
+    assert stencils.write(plan._replace(public_key=larger)) is None
 
 
 @pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1()], ids=lambda curve: curve.name)
@@ -203,17 +202,17 @@ def test_leaves_with_a_stencil_and_without_pass_the_comparison(
 
 
 CHANGES_OF_THE_PLAN: dict[str, tuple[str, Callable[[LeafPlan], LeafPlan]]] = {
-    "serial one more": ("serial", lambda plan: replace(plan, serial=plan.serial + 1)),
-    "serial of 63 bits": ("serial", lambda plan: replace(plan, serial=plan.serial >> 80)),
-    "begins a second early": ("not before", lambda plan: replace(plan, not_before=plan.not_before - SECOND)),
-    "begins a second late": ("not before", lambda plan: replace(plan, not_before=plan.not_before + SECOND)),
-    "ends a second early": ("not after", lambda plan: replace(plan, not_after=plan.not_after - SECOND)),
-    "ends a second late": ("not after", lambda plan: replace(plan, not_after=plan.not_after + SECOND)),
-    "a name more": ("extensions", lambda plan: replace(plan, names=(*plan.names, "more.lancert.localhost"))),
-    "a name less": ("extensions", lambda plan: replace(plan, names=plan.names[:1])),
-    "names in another order": ("extensions", lambda plan: replace(plan, names=plan.names[::-1])),
-    "a name outside the zone": ("extensions", lambda plan: replace(plan, names=("google.com",))),
-    "another key": ("public key", lambda plan: replace(plan, public_key=public_bytes(OTHER_KEY.public_key()))),
+    "serial one more": ("serial", lambda plan: plan._replace(serial=plan.serial + 1)),
+    "serial of 63 bits": ("serial", lambda plan: plan._replace(serial=plan.serial >> 80)),
+    "begins a second early": ("not before", lambda plan: plan._replace(not_before=plan.not_before - SECOND)),
+    "begins a second late": ("not before", lambda plan: plan._replace(not_before=plan.not_before + SECOND)),
+    "ends a second early": ("not after", lambda plan: plan._replace(not_after=plan.not_after - SECOND)),
+    "ends a second late": ("not after", lambda plan: plan._replace(not_after=plan.not_after + SECOND)),
+    "a name more": ("extensions", lambda plan: plan._replace(names=(*plan.names, "more.lancert.localhost"))),
+    "a name less": ("extensions", lambda plan: plan._replace(names=plan.names[:1])),
+    "names in another order": ("extensions", lambda plan: plan._replace(names=plan.names[::-1])),
+    "a name outside the zone": ("extensions", lambda plan: plan._replace(names=("google.com",))),
+    "another key": ("public key", lambda plan: plan._replace(public_key=public_bytes(OTHER_KEY.public_key()))),
 }
 
 
@@ -348,18 +347,18 @@ def test_no_bit_of_what_is_signed_can_be_another_one(
 
 
 DAMAGE: dict[str, Callable[[LeafPlan], LeafPlan]] = {
-    "no name": lambda plan: replace(plan, names=()),
-    "a name outside the zone": lambda plan: replace(plan, names=("google.com",)),
-    "serial zero": lambda plan: replace(plan, serial=0),
-    "serial negative": lambda plan: replace(plan, serial=-plan.serial),
-    "serial of another length": lambda plan: replace(plan, serial=plan.serial << 8),
-    "a life of 101 days": lambda plan: replace(plan, not_after=plan.not_after + timedelta(days=56)),
-    "ends before it begins": lambda plan: replace(plan, not_after=plan.not_before - SECOND),
-    "begins before its issuer": lambda plan: replace(plan, not_before=plan.not_before - timedelta(hours=1)),
-    "outlives its issuer": lambda plan: replace(
-        plan, not_before=plan.not_before + timedelta(days=1090), not_after=plan.not_after + timedelta(days=1090)
+    "no name": lambda plan: plan._replace(names=()),
+    "a name outside the zone": lambda plan: plan._replace(names=("google.com",)),
+    "serial zero": lambda plan: plan._replace(serial=0),
+    "serial negative": lambda plan: plan._replace(serial=-plan.serial),
+    "serial of another length": lambda plan: plan._replace(serial=plan.serial << 8),
+    "a life of 101 days": lambda plan: plan._replace(not_after=plan.not_after + timedelta(days=56)),
+    "ends before it begins": lambda plan: plan._replace(not_after=plan.not_before - SECOND),
+    "begins before its issuer": lambda plan: plan._replace(not_before=plan.not_before - timedelta(hours=1)),
+    "outlives its issuer": lambda plan: plan._replace(
+        not_before=plan.not_before + timedelta(days=1090), not_after=plan.not_after + timedelta(days=1090)
     ),
-    "not a key": lambda plan: replace(plan, public_key=b"\x30\x00"),
+    "not a key": lambda plan: plan._replace(public_key=b"\x30\x00"),
 }
 
 
@@ -377,7 +376,7 @@ def test_a_plan_that_cannot_be_written_to_the_letter_is_not_signed(
 ) -> None:
     """A certificate knows whole seconds; a plan with a part of one would become another certificate."""
     with pytest.raises(WouldSignSomethingElse, match="not before"):
-        authority.sign(replace(plan, not_before=plan.not_before + timedelta(microseconds=1)))
+        authority.sign(plan._replace(not_before=plan.not_before + timedelta(microseconds=1)))
 
 
 def test_a_key_that_is_not_the_issuers_is_noticed(authority: EmbeddedAuthority, plan: LeafPlan, now: datetime) -> None:

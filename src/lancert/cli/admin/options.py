@@ -20,7 +20,7 @@ from lancert.service.directory.errors import AlreadyThere, NotUsable, Unknown
 from lancert.service.directory.record import By
 from lancert.service.model import Actor
 from lancert.service.store import Connection
-from lancert.service.store.engine import DATABASE_FILE, StoreUnavailable, open_engine, reading, writing
+from lancert.service.store.engine import DatabaseLost, StoreUnavailable, had_database, open_engine, reading, writing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ def changing(chosen: Chosen, **named: str | None) -> Iterator[Connection]:
 def _database(
     chosen: Chosen, named: Named, hold: Callable[[Any], contextlib.AbstractContextManager[Connection]]
 ) -> Iterator[Connection]:
-    if not (chosen.folder / DATABASE_FILE).is_file():
+    if not had_database(chosen.folder):
         raise click.ClickException(
             f"There is no certificate service in the folder {chosen.folder}. "
             "Start one with “lancert service run”, or name its --folder."
@@ -117,6 +117,8 @@ def _database(
         raise click.UsageError(str(error)) from error
     except AlreadyThere as error:
         raise click.ClickException(str(error)) from error
+    except DatabaseLost as error:
+        raise click.ClickException(f"{error}") from error
     except StoreUnavailable as error:
         raise click.ClickException(f"The database of the service cannot be used now: {error}.") from error
     except OSError as error:

@@ -5,10 +5,9 @@ Every request is signed (``protocol.signatures``); the signature is checked befo
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from lancert.kit.clock import Clock
 from lancert.kit.logs import Log
@@ -25,7 +24,7 @@ from lancert.protocol.messages import (
 from lancert.protocol.names import AddressRanges, Zone
 from lancert.protocol.signatures import Identity, NotSigned, verify
 from lancert.service.api.answers import certificate_answer
-from lancert.service.api.asgi import Receive, Scope, Send, read_body, send_answer
+from lancert.service.api.exchange import Answer, Asking
 from lancert.service.api.problems import (
     CSR_REFUSED,
     KEY_NOT_USABLE,
@@ -60,8 +59,7 @@ _log = Log("service.api")
 _Message = TypeVar("_Message")
 
 
-@dataclass(frozen=True, slots=True)
-class _Signed:
+class _Signed(NamedTuple):
     """A body whose signature is that of this identity."""
 
     identity: Identity
@@ -84,6 +82,7 @@ class BoxApi:
         chain_pem: Callable[[bytes], str],
         zone: Zone,
         ranges: AddressRanges,
+        also_answered: list[str],
         clock: Clock,
         zone_changed: Callable[[], None],
         rates: Rates,
@@ -93,6 +92,7 @@ class BoxApi:
         self._chain_pem = chain_pem
         self._zone = zone
         self._ranges = ranges
+        self._also_answered = also_answered
         self._clock = clock
         self._zone_changed = zone_changed
         self._identities = Buckets(rates.per_identity)
@@ -104,13 +104,13 @@ class BoxApi:
             "/api/v1/reports": self.reports,
         }
 
-    async def enrolments(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def enrolments(self, asking: Asking) -> Answer:
         """Answer first contact."""
-        source, now = _source(scope), self._clock.monotonic()
+        source, now = asking.source, self._clock.monotonic()
         for buckets in (self._sources, self._guesses):
             _slow_down(buckets, source, now)
         self._sources.take(source, now)
-        signed = await self._signed(scope, receive)
+        signed = self._signed(asking)
         request = _decode(EnrolmentRequest, signed.body)
         if not request.name.isprintable():
             raise ApiProblem(MALFORMED, "name: must hold printable characters only")
@@ -134,11 +134,12 @@ class BoxApi:
                 if is_changed:
                     _log.info("box enrolled", box=box, label=label)
                     self._zone_changed()
-                await send_answer(send, 200, encode(EnrolmentAnswer(box=box, label=label, zone=self._zone)))
+                answer = EnrolmentAnswer(box=box, label=label, zone=self._zone, also_answered=self._also_answered)
+                return Answer(200, encode(answer))
 
-    async def certificates(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def certificates(self, asking: Asking) -> Answer:
         """Answer a request for a certificate."""
-        signed = await self._signed(scope, receive)
+        signed = self._signed(asking)
         message = _decode(CertificateRequest, signed.body)
         try:
             request = read_signing_request(message.csr)
@@ -159,8 +160,10 @@ class BoxApi:
         match outcome:
             case Granted(issuance=issued, certificate=certificate):
                 chain = self._chain_pem(certificate)
-                answer = certificate_answer(chain, issued.not_before, issued.not_after, issued.names[1])
-                await send_answer(send, 200, answer)
+                written = certificate_answer(
+                    chain, issued.not_before, issued.not_after, issued.names[1], tuple(self._also_answered)
+                )
+                return Answer(200, written)
             case Refused(reasons=reasons):
                 criteria = [reason.criterion.value for reason in reasons]
                 _log.info("certificate refused", identity=signed.identity, criteria=criteria)
@@ -169,9 +172,9 @@ class BoxApi:
                 _log.info("request for a certificate rejected", identity=signed.identity, objection=objection)
                 raise _rejected(objection, detail)
 
-    async def reports(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def reports(self, asking: Asking) -> Answer:
         """Answer a report."""
-        signed = await self._signed(scope, receive)
+        signed = self._signed(asking)
         request = _decode(ReportRequest, signed.body)
         try:
             report = read_report(request, self._ranges)
@@ -192,26 +195,25 @@ class BoxApi:
             raise _rejected(outcome.objection, outcome.detail)
         if outcome.is_changed:
             self._zone_changed()
-        await send_answer(send, 200, encode(ReportAnswer(commands=[], next_report=NEXT_REPORT)))
+        return Answer(200, encode(ReportAnswer(commands=[], next_report=NEXT_REPORT)))
 
-    async def _signed(self, scope: Scope, receive: Receive) -> _Signed:
-        """Read a request and check its signature. Raises ApiProblem."""
-        headers = _headers(scope)
-        if scope["method"] != "POST":
-            detail = f"Send this with POST, not with {scope['method'][:16]}."
+    def _signed(self, asking: Asking) -> _Signed:
+        """Check the signature of a request. Raises ApiProblem."""
+        headers = asking.headers
+        if asking.method != "POST":
+            detail = f"Send this with POST, not with {asking.method[:16]}."
             raise ApiProblem(METHOD_NOT_ALLOWED, detail, headers=((b"allow", b"POST"),))
-        if scope["query_string"]:
+        if asking.query:
             raise ApiProblem(MALFORMED, "A signed request has no query string.")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise ApiProblem(NOT_JSON, "Send the body as application/json.")
-        body = await read_body(receive, headers.get("content-length"))
         try:
             identity = verify(
                 headers=headers,
                 method="POST",
                 authority=headers.get("host", ""),
-                path=scope["path"],
-                body=body,
+                path=asking.path,
+                body=asking.body,
                 check=check_with_libsodium,
             )
         except NotSigned as error:
@@ -219,24 +221,12 @@ class BoxApi:
         now = self._clock.monotonic()
         _slow_down(self._identities, identity, now)
         self._identities.take(identity, now)
-        return _Signed(identity, body)
+        return _Signed(identity, asking.body)
 
     def _block(self, identity: Identity, posted: PrivateKeyPosted, connection: Connection) -> None:
         # Only a box that is known can make the list longer.
         if live_box(connection, identity) is not None:
             block_keys(connection, posted.keys, at=self._clock.now(), why="private key posted to the service")
-
-
-def _headers(scope: Scope) -> Mapping[str, str]:
-    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-    headers = dict(pairs)
-    if len(headers) == len(pairs):
-        return headers
-    headers.clear()
-    for key, text in pairs:
-        # A header that is there twice is one list (RFC 9110, 5.3), which no signature of ours survives.
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
-    return headers
 
 
 def _decode(kind: type[_Message], body: bytes) -> _Message:
@@ -250,10 +240,6 @@ def _slow_down(buckets: Buckets, key: str, now: float) -> None:
     if seconds := buckets.wait(key, now):
         _log.info("somebody asks too often", who=key, seconds=seconds)
         raise ApiProblem(TOO_MANY, f"Ask again in {seconds} seconds.", headers=(retry_after(seconds),))
-
-
-def _source(scope: Scope) -> str:
-    return scope["client"][0] if scope.get("client") else ""
 
 
 def _rejected(objection: Objection, detail: str = "") -> ApiProblem:

@@ -7,7 +7,13 @@ recorded, and its ``sign`` signs exactly that.
 from lancert.service.authority.compare import SignedSomethingElse, WouldSignSomethingElse
 from lancert.service.authority.creation import AUTHORITY_FOLDER, AuthorityExists, authority_exists, create_authority
 from lancert.service.authority.crl import RevocationReason, Revoked
-from lancert.service.authority.embedded import EmbeddedAuthority, open_authority, read_root, root_key_is_here
+from lancert.service.authority.embedded import (
+    EmbeddedAuthority,
+    open_authority,
+    read_issuing,
+    read_root,
+    root_key_is_here,
+)
 from lancert.service.authority.keys import AuthorityUnusable
 from lancert.service.authority.profile import LEAF_LIFE, LeafPlan, NotPlannable
 
@@ -26,6 +32,7 @@ __all__ = [
     "authority_exists",
     "create_authority",
     "open_authority",
+    "read_issuing",
     "read_root",
     "root_key_is_here",
 ]

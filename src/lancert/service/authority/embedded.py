@@ -41,6 +41,19 @@ from lancert.service.authority.template import LeafTemplate, signed
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _FILE_LIMIT = 16_384
+# The tag and the length of what has 256 to 65,535 bytes (X.690, 8.1.3.5).
+_HEADER = 4
+
+
+_PUT_BACK = {
+    ROOT: (
+        f"Put it back: a copy lies in the folder {OFFLINE} with the key of the root, in the backup, and on every "
+        "device that trusts it."
+    ),
+    ISSUING: (
+        "Put it back from the backup of this folder; a new authority would have to be trusted anew by every device."
+    ),
+}
 
 
 class EmbeddedAuthority:
@@ -100,7 +113,8 @@ class EmbeddedAuthority:
         signature = self._key.sign(to_be_signed, _ECDSA)
         leaf = signed(to_be_signed, signature)
         certificate = x509.load_der_x509_certificate(leaf)
-        if certificate.tbs_certificate_bytes != to_be_signed or certificate.signature != signature:
+        # It was read as three parts without a byte more (X.690): these are its first and its last.
+        if not leaf.startswith(to_be_signed, _HEADER) or certificate.signature != signature:
             raise SignedSomethingElse("the certificate is not made of what was signed")
         if next(self._signatures) % self._verify_every == 0:
             self._verify(certificate)
@@ -137,7 +151,7 @@ def open_authority(
 
     Raises AuthorityUnusable with a sentence for the operator.
     """
-    root, issuing = read_root(folder), _read_certificate(folder / ISSUING)
+    root, issuing = read_root(folder), read_issuing(folder)
     _check_belongs(root, issuing, zone)
     _check_dates(root, issuing, now)
     key = read_key(folder / ISSUING_KEY, read_passphrase(passphrase_file or folder / ISSUING_PASSPHRASE))
@@ -159,6 +173,11 @@ def read_root(folder: Path) -> x509.Certificate:
     return _read_certificate(folder / ROOT)
 
 
+def read_issuing(folder: Path) -> x509.Certificate:
+    """Read the issuing certificate of the authority in a folder. Raises AuthorityUnusable."""
+    return _read_certificate(folder / ISSUING)
+
+
 def root_key_is_here(folder: Path) -> bool:
     """Say whether the root key still lies on this machine, where the operator should not leave it."""
     return (folder / OFFLINE / ROOT_KEY).exists()
@@ -168,12 +187,11 @@ def _read_certificate(path: Path) -> x509.Certificate:
     try:
         chain = read_chain(read_limited(path, _FILE_LIMIT))
     except FileNotFoundError:
-        raise AuthorityUnusable(
-            f"{path.name} is missing in {path.parent}: create an authority with lancert authority create, "
-            "or put the folder back from the backup."
-        ) from None
+        raise AuthorityUnusable(f"{path.name} is missing in {path.parent}. {_PUT_BACK[path.name]}") from None
     except (OSError, NotAChain) as error:
-        raise AuthorityUnusable(f"{path.name} in {path.parent} cannot be read: {error}.") from error
+        raise AuthorityUnusable(
+            f"{path.name} in {path.parent} cannot be read: {error}. {_PUT_BACK[path.name]}"
+        ) from error
     if len(chain) != 1:
         raise AuthorityUnusable(f"{path.name} in {path.parent} holds more than one certificate.")
     return chain[0]

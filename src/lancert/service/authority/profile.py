@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from ipaddress import ip_network
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -47,8 +48,7 @@ class NotPlannable(ValueError):
     """What was asked for is nothing this authority signs; the text says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeafPlan:
+class LeafPlan(NamedTuple):
     """What is about to be signed, to be recorded before it is; ``public_key`` is a SubjectPublicKeyInfo in DER."""
 
     serial: int

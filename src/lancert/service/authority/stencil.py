@@ -8,7 +8,6 @@ another kind than P-256, parts of seconds) has none: whoever asks takes the long
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -103,8 +102,7 @@ def _fill(between: Sequence[bytes], values: Sequence[bytes]) -> bytes:
 def _made_up(plan: LeafPlan, letter: str) -> LeafPlan:
     """Give a plan of the same shape whose values are found nowhere else in a leaf; another letter, other values."""
     year = 2000 + ord(letter) % 50
-    return replace(
-        plan,
+    return plan._replace(
         serial=plan.serial ^ (1 << plan.serial.bit_length() - 1) - ord(letter),
         names=tuple(chr(ord(letter) + place % 10) * len(name) for place, name in enumerate(plan.names)),
         public_key=public_bytes(_any_key(letter).public_key()),

@@ -9,21 +9,22 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Connection, Row, bindparam, case, func, or_, select
 
-from lancert.protocol.messages import Counter, Kind
+from lancert.protocol.messages import CheckVerdict, Counter, Kind, ReportedCheck, ReportedDiagnosis
 from lancert.protocol.names import Label
 from lancert.protocol.signatures import Identity
+from lancert.service.counter import LastAccepted
 from lancert.service.model import Box, BoxId, ContractCode, DatabaseUuid, TenantId
 from lancert.service.store.schema import boxes, contracts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxRow:
-    """A box with what only the rules of the counter look at: the SHA-256 of the body accepted last."""
+    """A box with what only the rules of the counter look at: the last request accepted."""
 
     box: Box
-    body_hash: str
+    last: LastAccepted
 
 
 def insert_box(connection: Connection, values: Mapping[str, Any]) -> None:
@@ -36,6 +37,38 @@ def update_box(connection: Connection, box: BoxId, values: Mapping[str, Any]) ->
     connection.execute(boxes.update().where(boxes.c.id == box), values)
 
 
+def counter_columns(last: LastAccepted) -> dict[str, Any]:
+    """Give the columns that hold the last request accepted."""
+    return {
+        "boot": last.counter.boot,
+        "count": last.counter.count,
+        "body_hash": last.body_hash,
+        "former_boot": last.former.boot,
+        "former_count": last.former.count,
+        "conflict_signs": last.signs,
+    }
+
+
+_SIGN_OF_CONFLICT = (
+    boxes.update()
+    .where(boxes.c.number == bindparam("of_box"))
+    .values(
+        {
+            boxes.c.conflict_signs: boxes.c.conflict_signs + 1,
+            # The request that was a sign is no other one when it is repeated.
+            boxes.c.former_count: case(
+                (boxes.c.former_boot == bindparam("seen_boot"), bindparam("seen_count")), else_=boxes.c.former_count
+            ),
+        }
+    )
+)
+
+
+def add_conflict_sign(connection: Connection, box: int, seen: Counter) -> None:
+    """Count one more sign that two IoT systems use the identity of this box."""
+    connection.execute(_SIGN_OF_CONFLICT, {"of_box": box, "seen_boot": seen.boot, "seen_count": seen.count})
+
+
 def find_box(connection: Connection, box: BoxId) -> Box | None:
     """Give a box by its id or its label, withdrawn or not, if it exists."""
     row = connection.execute(select(boxes).where(or_(boxes.c.id == box, boxes.c.label == box))).one_or_none()
@@ -46,7 +79,10 @@ def live_box(connection: Connection, identity: Identity) -> BoxRow | None:
     """Give the live box of an identity, if there is one."""
     query = select(boxes).where(boxes.c.identity == identity, boxes.c.withdrawn_at.is_(None))
     row = connection.execute(query).one_or_none()
-    return None if row is None else BoxRow(box=box_of(row), body_hash=row.body_hash)
+    if row is None:
+        return None
+    box, former = box_of(row), Counter(boot=row.former_boot, count=row.former_count)
+    return BoxRow(box=box, last=LastAccepted(box.counter, row.body_hash, former, box.conflict_signs))
 
 
 def last_withdrawn(connection: Connection, identity: Identity) -> Box | None:
@@ -111,10 +147,21 @@ def box_of(row: Row[Any]) -> Box:
         conflict_signs=row.conflict_signs,
         addresses=tuple(ip_address(text) for text in row.addresses),
         problems=tuple(row.problems),
+        diagnosis=_diagnosis_of(row.diagnosis),
         certificate_serial=row.certificate_serial,
         certificate_not_after=row.certificate_not_after,
         seen_at=row.seen_at,
     )
+
+
+def _diagnosis_of(read: Any) -> ReportedDiagnosis | None:
+    if read is None:
+        return None
+    checks = [
+        ReportedCheck(check=one["check"], verdict=CheckVerdict(one["verdict"]), because=one["because"])
+        for one in read["checks"]
+    ]
+    return ReportedDiagnosis(at=read["at"], checks=checks)
 
 
 def _known(moment: datetime | None) -> datetime:

@@ -5,6 +5,7 @@ Transactions are begun explicitly (the ``sqlite3`` module would begin them late 
 one takes the write lock at once, so that it cannot fail half-way on somebody else's.
 """
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -28,10 +29,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import QueuePool
 
-from lancert.kit.files import private_directory
+from lancert.kit.files import private_directory, write_private
 from lancert.service.store.schema import HEAD, Json
 
 DATABASE_FILE: Final = "service.sqlite"
+BEGUN_FILE: Final = "database-begun.json"
+"""Says that this folder has a database, so that its loss is noticed."""
 
 _BUSY_MS: Final = 10_000
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -42,12 +45,19 @@ class StoreUnavailable(OSError):
     """The database cannot be used right now: locked for too long, disk full, or damaged."""
 
 
-def open_engine(folder: Path) -> Engine:
+class DatabaseLost(StoreUnavailable):
+    """There was a database here, and it is gone; the text says what to do."""
+
+
+def open_engine(folder: Path, *, may_begin_anew: bool = False) -> Engine:
     """Open the database of a folder, made for its owner alone, and bring it to the newest migration.
 
-    Raises StoreUnavailable, or OSError when the folder cannot be used.
+    A folder that has had one gets an empty one only when that is meant: a service that has forgotten everybody answers
+    no name and refuses every box. Raises DatabaseLost, StoreUnavailable, or OSError when the folder cannot be used.
     """
     path = private_directory(folder) / DATABASE_FILE
+    if not path.exists():
+        _begin_anew(folder, may_begin_anew)
     # SQLite would make the file with the rights the umask leaves; its -wal and -shm files copy those of the file.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
     if os.name == "posix":
@@ -65,7 +75,28 @@ def open_engine(folder: Path) -> Engine:
     except DatabaseError as error:
         engine.dispose()
         raise StoreUnavailable(f"{DATABASE_FILE} cannot be used: {error.orig}") from error
+    if not (folder / BEGUN_FILE).exists():
+        write_private(folder / BEGUN_FILE, json.dumps({"database": DATABASE_FILE}).encode() + b"\n")
     return engine
+
+
+def had_database(folder: Path) -> bool:
+    """Say whether a folder has, or once had, a database."""
+    # A service that ran before there was this mark had a certificate of its own.
+    return any((folder / name).exists() for name in (DATABASE_FILE, BEGUN_FILE, "https.pem"))
+
+
+def _begin_anew(folder: Path, is_meant: bool) -> None:
+    """Make way for an empty database. Raises DatabaseLost."""
+    if had_database(folder) and not is_meant:
+        raise DatabaseLost(
+            f"{DATABASE_FILE} is gone from {folder}, and with it every tenant, IoT system and certificate. Put it back "
+            "from the backup. To begin with an empty one on purpose, start once with: lancert service run --begin-anew"
+        )
+    # SQLite would take the log of the old database for one of the new.
+    for rest in (f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm", f"{DATABASE_FILE}-journal"):
+        if (folder / rest).exists():
+            (folder / rest).replace(folder / f"set-aside-{rest}")
 
 
 def _prepare(connection: sqlite3.Connection, record: Any) -> None:

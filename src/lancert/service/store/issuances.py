@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, case, func, select
 from lancert.protocol.messages import Counter
 from lancert.protocol.names import Label
 from lancert.protocol.signatures import Identity
+from lancert.service.counter import LastAccepted
 from lancert.service.model import Candidate, ContractCode, Environment, Issuance, KeyHash
 from lancert.service.store.engine import among
 from lancert.service.store.many import ForMany
@@ -44,6 +45,8 @@ _CANDIDATES = (
         boxes.c.boot,
         boxes.c.count,
         boxes.c.body_hash,
+        boxes.c.former_boot,
+        boxes.c.former_count,
     )
     .join_from(boxes, databases)
     .where(among(boxes.c.identity, "identities"), boxes.c.withdrawn_at.is_(None))
@@ -69,6 +72,8 @@ def _candidate_of(
     boot: int,
     count: int,
     body_hash: str,
+    former_boot: int,
+    former_count: int,
 ) -> Candidate:
     return Candidate(
         number=number,
@@ -79,9 +84,9 @@ def _candidate_of(
         is_duplicated=is_duplicated,
         is_suspended=is_suspended,
         seat=seat,
-        conflict_signs=conflict_signs,
-        counter=Counter(boot=boot, count=count),
-        body_hash=body_hash,
+        last=LastAccepted(
+            Counter(boot=boot, count=count), body_hash, Counter(boot=former_boot, count=former_count), conflict_signs
+        ),
     )
 
 
@@ -206,6 +211,9 @@ _ACCEPT = ForMany(
             boxes.c.boot: bindparam("new_boot"),
             boxes.c.count: bindparam("new_count"),
             boxes.c.body_hash: bindparam("new_body_hash"),
+            boxes.c.former_boot: bindparam("new_former_boot"),
+            boxes.c.former_count: bindparam("new_former_count"),
+            boxes.c.conflict_signs: bindparam("new_signs"),
             boxes.c.seen_at: bindparam("new_seen_at"),
         }
     ),
@@ -213,28 +221,23 @@ _ACCEPT = ForMany(
     "new_boot",
     "new_count",
     "new_body_hash",
+    "new_former_boot",
+    "new_former_count",
+    "new_signs",
     "new_seen_at",
 )
 
 
-def accept_counters(connection: Connection, accepted: Iterable[tuple[int, Counter, str]], at: datetime) -> None:
+def accept_counters(connection: Connection, accepted: Iterable[tuple[int, LastAccepted]], at: datetime) -> None:
     """Record the counter each box is known by from now on, and the SHA-256 of the body that carried it."""
     seen_at = seconds(at)
     _ACCEPT.run(
-        connection, [(box, counter.boot, counter.count, body_hash, seen_at) for box, counter, body_hash in accepted]
+        connection,
+        [
+            (box, counter.boot, counter.count, body_hash, former.boot, former.count, signs, seen_at)
+            for box, (counter, body_hash, former, signs) in accepted
+        ],
     )
-
-
-_SIGN_OF_CONFLICT = (
-    boxes.update()
-    .where(boxes.c.number == bindparam("of_box"))
-    .values({boxes.c.conflict_signs: boxes.c.conflict_signs + 1})
-)
-
-
-def add_conflict_sign(connection: Connection, box: int) -> None:
-    """Count one more sign that two IoT systems use the identity of this box."""
-    connection.execute(_SIGN_OF_CONFLICT, {"of_box": box})
 
 
 _REFUSE = ForMany(refusals.insert(), "box", "at", "facts")

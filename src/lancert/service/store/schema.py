@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-HEAD: Final = "0001"
+HEAD: Final = "0003"
 """The newest migration: what the database of a running service is at."""
 
 
@@ -141,9 +141,14 @@ boxes = Table(
     Column("boot", BigInteger, nullable=False),
     Column("count", BigInteger, nullable=False),
     Column("body_hash", String(64), nullable=False),
+    # The last counter of the boot before: a copy of the box that goes on with it is told by that.
+    Column("former_boot", BigInteger, nullable=False, server_default="0"),
+    Column("former_count", BigInteger, nullable=False, server_default="0"),
     Column("conflict_signs", Integer, nullable=False),
     Column("addresses", Json, nullable=False),
     Column("problems", Json, nullable=False),
+    # What the doctor of the box found last; null until it said so.
+    Column("diagnosis", Json, nullable=False, server_default="null"),
     Column("certificate_serial", String(40)),
     Column("certificate_not_after", Moment),
     Column("seen_at", Moment),

@@ -2,7 +2,10 @@
 
 import json
 import logging
+import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -155,17 +158,89 @@ def test_the_log_is_bounded_on_the_disk(file: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
-def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
-    """S-97: where the file cannot be had, lines are lost and the agent goes on."""
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/proc/none")])
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    """S-97: where the file cannot be had, lines are lost and the agent goes on, also before a pipe nobody reads."""
     path = tmp_path / "box.log"
-    path.mkdir()
+    make(path)
     try:
         write_logs(to_file=path)
         log.error("one")
     finally:
         write_logs()
 
-    assert path.is_dir()
+    assert not path.is_file()
+
+
+_FULL_FOR_A_WHILE = """
+import pathlib, resource, sys
+from lancert.kit.logs import Log, write_logs
+write_logs(to_file=pathlib.Path(sys.argv[1]))
+log = Log("test")
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard))
+for number in range(40):
+    log.info("one", number=number)
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+log.info("there is room again")
+"""
+
+
+def test_a_disk_that_was_full_costs_lines_and_never_half_a_line(tmp_path: Path) -> None:
+    """S-97: what did not fit is not there at all, the log goes on when there is room, and says how much is missing."""
+    path = tmp_path / "log" / "box.log"
+    subprocess.run([sys.executable, "-c", _FULL_FOR_A_WHILE, str(path)], check=True, timeout=60)
+
+    *fitted, lost, last = _lines(path)
+    assert [line["number"] for line in fitted] == list(range(len(fitted)))
+    assert 10 < len(fitted) < 40
+    assert (lost["level"], lost["count"]) == ("warning", 40 - len(fitted))
+    assert last["event"] == "there is room again"
+
+
+def test_what_another_version_left_does_not_pass_the_bound(tmp_path: Path) -> None:
+    """S-97: older logs that are too many or too large are removed; a stranger's file is not."""
+    folder = tmp_path / "log"
+    folder.mkdir()
+    for name, size in (("box.log.1", 1000), ("box.log.2", 9_000_000), ("box.log.7", 10), ("box.log.old", 10)):
+        (folder / name).write_bytes(b"x" * size)
+    write_logs(to_file=folder / "box.log")
+    log.info("one")
+    write_logs()
+
+    assert {path.name for path in folder.iterdir()} == {"box.log", "box.log.1", "box.log.old"}
+
+
+def test_the_last_lines_go_on_in_the_older_files(file: Path) -> None:
+    """M18: just after a rotation the newest file is nearly empty, and what happened before is what is looked for."""
+    for number in range(700):
+        log.info("one", number=number, detail="x" * 1900)
+    numbers = [json.loads(line)["number"] for line in last_lines(file, 600)]
+
+    assert len(_lines(file)) < 600
+    assert numbers == list(range(100, 700))
+
+
+_ENDED = f"""
+import pathlib, sys
+from lancert.kit.logs import write_logs
+write_logs(to_file=pathlib.Path(sys.argv[1]))
+raise ValueError("bad {UUID} {TOKEN}" + chr(10) + {BODY_OF_A_KEY!r})
+"""
+
+
+def test_what_ends_the_process_is_recorded_and_nothing_secret_reaches_the_journal(tmp_path: Path) -> None:
+    """S-95: an exception that nobody caught stands in the log, redacted there and on standard error."""
+    path = tmp_path / "box.log"
+    ended = subprocess.run(
+        [sys.executable, "-c", _ENDED, str(path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    (line,) = _lines(path)
+
+    assert ended.returncode == 1
+    assert "ValueError: bad ••••" in line["exception"]
+    assert "ValueError: bad ••••" in ended.stderr
+    assert [one for one in CANARIES if one in ended.stderr + path.read_text()] == []
 
 
 def test_an_exception_gives_the_reference_under_which_it_is_found(file: Path) -> None:

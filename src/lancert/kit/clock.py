@@ -4,9 +4,12 @@ Decisions take the time as an argument; agents and services hold a ``Clock``. Wa
 ``datetime``; waiting and spacing are measured with the monotonic clock, which no clock step can move.
 """
 
+import re
 import time
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
+
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 class Clock(Protocol):
@@ -100,4 +103,6 @@ def to_words(moment: datetime) -> str:
 
 def from_text(text: str) -> datetime:
     """Read what ``to_text`` wrote. Raises ValueError for any other spelling."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    if not _MOMENT.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is not a moment such as 2026-11-20T09:30:00Z")
+    return datetime.fromisoformat(text)

@@ -1,44 +1,40 @@
 """The log: one event a line as JSON, a constant sentence and named fields.
 
 Control characters are escaped by JSON itself. Fields that could name a secret are dots whatever they hold, and so is
-everything that looks like a private key: the formatter is the last door before the disk, so it does not trust
-its callers. The file is bounded: it is rotated before it grows past its share.
+everything that looks like one: the formatter is the last door before the disk, so it does not trust its callers.
+The files are bounded together, whatever lies there, and a line is in them whole or not at all.
 """
 
 import contextlib
+import errno
 import json
 import logging
+import os
 import re
 import secrets
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, BinaryIO
 
-from lancert.kit.files import close_to_others, private_directory
+from lancert.kit.files import close_to_others, open_to_append, private_directory
+from lancert.kit.redaction import redact as redact
+from lancert.kit.redaction import without_secrets
 
 LEVELS = ("debug", "info", "warning", "error")
+NORMAL = "info"
+"""The level that is recorded unless another was chosen."""
 
-_FILE_BYTES = 1_000_000
-_FILES_KEPT = 4
-_DOTS = "••••"
-_SECRET_FIELDS = re.compile(
-    r"pin|contract|uuid|database|credential|token|secret|password|cookie|authorization|key$", re.I
-)
-_KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.S)
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
-_TOKEN = re.compile(r"lct1\.[A-Za-z0-9_-]+")
+FILE_BYTES = 1_000_000
+"""The largest file of a log; with the older ones there are at most five times as many bytes on the disk."""
+
+_OLDER_KEPT = 4
 _VALUE_CHARACTERS = 2000
 _TRACE_CHARACTERS = 8000
 _LINE_CHARACTERS = 64_000
-
-
-def redact(text: str) -> str:
-    """Replace private keys, database UUIDs and connection tokens in a text by dots."""
-    return _TOKEN.sub(_DOTS, _UUID.sub(_DOTS, _KEY_BLOCK.sub(_DOTS, text)))
 
 
 class JsonFormatter(logging.Formatter):
@@ -53,29 +49,13 @@ class JsonFormatter(logging.Formatter):
             "event": redact(record.getMessage())[:_VALUE_CHARACTERS],
         }
         own = json.dumps(line, ensure_ascii=True)
-        for name, value in _without_secrets(getattr(record, "fields", {})).items():
+        for name, value in without_secrets(getattr(record, "fields", {})).items():
             # A field called "level" must not change what the level of this event was.
             line[f"field_{name}" if name in line else name] = value
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = redact(self.formatException(record.exc_info))[-_TRACE_CHARACTERS:]
         written = json.dumps(line, ensure_ascii=True)
         return written if len(written) <= _LINE_CHARACTERS else own
-
-
-def _plain(value: object) -> object:
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds")
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return _without_secrets(value)
-    return redact(str(value))[:_VALUE_CHARACTERS]
-
-
-def _without_secrets(fields: Mapping[str, object]) -> dict[str, object]:
-    return {str(name): _DOTS if _SECRET_FIELDS.search(str(name)) else _plain(value) for name, value in fields.items()}
 
 
 class Log:
@@ -107,31 +87,120 @@ class Log:
         return reference
 
 
-class _BoundedFile(RotatingFileHandler):
-    """A private log file; a full disk loses lines, never the process (S-97)."""
+class _BoundedFile(logging.Handler):
+    """A private log file and its older ones: ``box.log``, ``box.log.1`` and so on to ``box.log.4`` (S-97).
 
-    def _open(self) -> Any:
-        stream = super()._open()
+    A disk that is full or gone loses lines, never the process. How many were lost is written when there is room again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._file: BinaryIO | None = None
+        self._size = 0
+        self._lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line, or count it as lost."""
+        try:
+            line = self._line(record)
+            # Opened with the first event, where what fails is a line lost and not an agent that does not start.
+            if self._file is None:
+                self._open()
+            if self._size + len(line) > FILE_BYTES:
+                self._rotate()
+            if self._lost:
+                lost = self._line(_lost_lines(self._lost))
+                self._put(lost)
+                self._lost = 0
+            self._put(line)
+        except Exception:
+            self._lost += 1
+            self._let_go()
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._let_go()
+        super().close()
+
+    def _line(self, record: logging.LogRecord) -> bytes:
+        return self.format(record).encode("ascii", "backslashreplace") + b"\n"
+
+    def _open(self) -> None:
+        private_directory(self._path.parent)
+        if self._path.exists() and not self._path.is_file():
+            raise OSError(errno.EINVAL, "a pipe in the place of the log would wait for a reader")
+        self._bound_the_older()
+        self._file = open_to_append(self._path)
         with contextlib.suppress(OSError):
-            close_to_others(Path(self.baseFilename))
-        return stream
+            close_to_others(self._path)
+        self._size = os.fstat(self._file.fileno()).st_size
 
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Drop the line."""
+    def _put(self, line: bytes) -> None:
+        assert self._file is not None
+        number = self._file.fileno()
+        try:
+            # Past the buffer of the file, where the rest of a line would wait for a disk that is full.
+            if os.write(number, line) < len(line):
+                raise OSError(errno.ENOSPC, "a line did not fit on the disk")
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(number, self._size)
+            raise
+        self._size += len(line)
+
+    def _rotate(self) -> None:
+        self._let_go()
+        for number in range(_OLDER_KEPT, 0, -1):
+            newer = _older(self._path, number - 1) if number > 1 else self._path
+            with contextlib.suppress(FileNotFoundError):
+                newer.replace(_older(self._path, number))
+        self._open()
+
+    def _bound_the_older(self) -> None:
+        """Remove what is more than an older version, a mistake or a kill between two renames may leave."""
+        left = FILE_BYTES * _OLDER_KEPT
+        for number, path in sorted(_numbered(self._path)):
+            with contextlib.suppress(OSError):
+                left -= path.lstat().st_size
+                if number > _OLDER_KEPT or left < 0:
+                    path.unlink()
+
+    def _let_go(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+        self._file = None
 
 
-def write_logs(*, to_file: Path | None = None, to_stderr: bool = False, level: str = "info") -> None:
-    """Send the events of all parts to a bounded private file, to standard error, or both."""
+def _lost_lines(count: int) -> logging.LogRecord:
+    record = logging.LogRecord("lancert.log", logging.WARNING, __file__, 0, "events could not be written", (), None)
+    record.fields = {"count": count}
+    return record
+
+
+def _older(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}")
+
+
+def _numbered(path: Path) -> list[tuple[int, Path]]:
+    numbers = re.compile(re.escape(path.name) + r"\.([1-9][0-9]{0,8})")
+    return [(int(found[1]), one) for one in path.parent.iterdir() if (found := numbers.fullmatch(one.name))]
+
+
+def write_logs(*, to_file: Path | None = None, to_stderr: bool = False, level: str = NORMAL) -> None:
+    """Send the events of all parts to bounded private files, to standard error, or both.
+
+    With a file, what ends the process is recorded there too, and standard error gets it redacted.
+    """
     root = logging.getLogger("lancert")
     for handler in list(root.handlers):
         root.removeHandler(handler)
         handler.close()
     root.propagate = False
     if to_file is not None:
-        private_directory(to_file.parent)
-        # Opened with the first event, where what fails is a line lost and not an agent that does not start.
-        file = _BoundedFile(to_file, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8", delay=True)
-        root.addHandler(file)
+        root.addHandler(_BoundedFile(to_file))
+        sys.excepthook = _record_the_end
     if to_stderr:
         root.addHandler(logging.StreamHandler(sys.stderr))
     if not root.handlers:
@@ -141,15 +210,36 @@ def write_logs(*, to_file: Path | None = None, to_stderr: bool = False, level: s
     set_level(level)
 
 
+def _record_the_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Record an exception that nobody caught; what the journal gets of it is redacted as well (S-95)."""
+    ended = (kind, error, trace)
+    if issubclass(kind, Exception):
+        logging.getLogger("lancert").error("the process was ended by an error", exc_info=ended)
+    sys.stderr.write(redact(logging.Formatter().formatException(ended)) + "\n")
+
+
 def set_level(level: str) -> None:
     """Choose how much is recorded, by one of ``LEVELS``; no level lifts the redaction (S-96)."""
     logging.getLogger("lancert").setLevel(level.upper())
 
 
+def log_files(path: Path) -> list[Path]:
+    """Give the files of a log that are there, the newest first."""
+    files = [path, *(_older(path, number) for number in range(1, _OLDER_KEPT + 1))]
+    return [one for one in files if one.is_file()]
+
+
 def last_lines(path: Path, count: int) -> list[str]:
-    """Read the last lines of a log file, redacted once more on the way out; none when there is no file."""
-    try:
-        with path.open("r", encoding="utf-8", errors="replace") as file:
-            return [redact(line.rstrip("\n")) for line in deque(file, maxlen=count)]
-    except OSError:
-        return []
+    """Read the last lines of a log, oldest first, redacted once more on the way out; none when there is no file."""
+    lines: deque[str] = deque()
+    for one in log_files(path):
+        lines.extendleft(reversed(deque(lines_of(one), maxlen=count - len(lines))))
+        if len(lines) >= count:
+            break
+    return [redact(line.rstrip("\n")) for line in lines]
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """Read one file of a log line by line, as it was written; it ends early where it cannot be read on."""
+    with contextlib.suppress(OSError), path.open("r", encoding="utf-8", errors="replace") as file:
+        yield from file

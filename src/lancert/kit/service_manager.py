@@ -4,10 +4,8 @@ A message is one datagram to a socket of the manager, systemd's or any other's t
 everything here does nothing. A message that cannot be delivered is logged and never stops what it reports about.
 """
 
-import os
-import socket
-
 from lancert.kit.logs import Log
+from lancert.kit.platform import system
 
 log = Log("service_manager")
 
@@ -39,14 +37,7 @@ class ServiceManager:
         if self._address is None:
             return
         try:
-            if self._address[0] not in "/@" or not hasattr(socket, "AF_UNIX"):
-                raise OSError("only sockets of this machine are written to")
-            # An abstract socket has a zero byte where a path has its first one (unix(7)).
-            name = os.fsencode(self._address)
-            target = b"\0" + name[1:] if name.startswith(b"@") else name
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
-                door.setblocking(False)  # a manager that does not read must not hold up the homepage
-                door.sendto("\n".join(assignments).encode(), target)
+            system.tell_manager(self._address, "\n".join(assignments).encode())
         except OSError as error:
             log.warning("the service manager could not be told", detail=str(error), told=assignments[0])
 

@@ -36,9 +36,12 @@ SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
 PLACES = {
     "lancert": ("usr/bin/lancert", 0o755),
     "lancert-box.service": ("usr/lib/systemd/system/lancert-box.service", 0o644),
+    "lancert-deploy@.path": ("usr/lib/systemd/system/lancert-deploy@.path", 0o644),
+    "lancert-deploy@.service": ("usr/lib/systemd/system/lancert-deploy@.service", 0o644),
     "sysusers.conf": ("usr/lib/sysusers.d/lancert-box.conf", 0o644),
     "box.toml": ("usr/share/doc/lancert-box/examples/box.toml", 0o644),
 }
+GUIDES = ("debian.md", "nginx.md", "haproxy.md", "application.md")
 LAUNCHER = f"""#!/{HOME}/bin/python -I
 import sys
 
@@ -158,23 +161,27 @@ def write_environment(stage: Path) -> None:
 
 
 def compile_all(compiler: str, stage: Path, site: Path) -> None:
-    """Compile every module under the path it will have, never to be compared with its source again."""
+    """Compile every module under the path it will have, never to be compared with its source again; and templates."""
     run(
         *(compiler, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"),
         *("-s", str(stage), "-p", "/", str(site)),
         environment={"PYTHONHASHSEED": "0"},
     )
+    templates = "from lancert.box.homepage.drawing import compile_templates as compile; compile()"
+    written = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": ""}
+    run(compiler, "-c", templates, environment={**written, "PYTHONPATH": str(site)})
 
 
 def write_documents(stage: Path, version: str, epoch: int) -> None:
-    """Write the copyright and the changelog, and add the guide."""
+    """Write the copyright and the changelog, and add the guides."""
     folder = stage / "usr/share/doc/lancert-box"
     folder.mkdir(parents=True)
     site = stage / HOME / "lib" / f"python{PYTHON}" / "site-packages"
     (folder / "copyright").write_text(copyright_of(site), encoding="utf-8")
     entry = changelog(version, epoch).encode()
     (folder / "changelog.gz").write_bytes(gzip.compress(entry, 9, mtime=0))
-    shutil.copyfile(ROOT / "docs" / "guides" / "debian.md", folder / "debian.md")
+    for guide in GUIDES:
+        shutil.copyfile(ROOT / "docs" / "guides" / guide, folder / guide)
 
 
 def write_sources(stage: Path) -> None:

@@ -27,6 +27,7 @@ BEGIN, END = "<!-- written by make reference -->", "<!-- end of what make refere
 CRL_PATH = "/crl/{issuer}.crl"
 # What a sentence names when nothing has happened yet.
 WORDS = {"server": "the server", "status": "NNN", "reference": "…", "environment": "…", "used": "…", "quantity": "…"}
+WORDS |= {"proxy": "…", "firewall": "…", "port": "NNN", "needed": "4", "here": "6"}
 # Defaults that depend on the machine, in words.
 BOX_DEFAULTS = {
     "folder": "`/var/lib/lancert/box` for root, else `~/.local/state/lancert/box`",

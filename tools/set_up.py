@@ -7,6 +7,7 @@ work and does nothing. One line per step; the details go to ``.cache/set-up.log`
 
 from __future__ import annotations  # lets an older Python read as far as the sentence that says it is too old
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -14,12 +15,15 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LOG = ROOT / ".cache" / "set-up.log"
 OUTSIDE_TOOLS = ROOT / "tools" / "outside-tools.txt"
+# Who is not root has no servers on the path.
+WHERE_PROGRAMS_ARE = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 # What each purpose installs; dev.txt holds everything the others hold, in the same versions.
 LOCKS = {"run": ("service.txt", "build.txt"), "dev": ("dev.txt",)}
@@ -66,7 +70,7 @@ def missing_outside_tools() -> list[str]:
         program, _, package = line.partition(" ")
         if line.startswith("#") or not package:
             continue
-        if not (is_installed(package.strip()) if program == "-" else shutil.which(program)):
+        if not (is_installed(package.strip()) if program == "-" else shutil.which(program, path=WHERE_PROGRAMS_ARE)):
             found.append(package.strip())
     return found
 
@@ -79,6 +83,10 @@ def is_installed(package: str) -> bool:
     return "ok installed" in subprocess.run(asked, capture_output=True, text=True, check=False).stdout
 
 
+# What Debian would start at the next boot; on this machine only the tests need the programs.
+SERVICES = {"haproxy": "haproxy", "nginx-light": "nginx", "unbound": "unbound"}
+
+
 def apt_install(packages: list[str]) -> None:
     """Install Debian packages when root; otherwise end with the one line to type."""
     names = " ".join(packages)
@@ -86,7 +94,27 @@ def apt_install(packages: list[str]) -> None:
         raise StepFailed(f"missing; on Debian type: sudo apt-get install --no-install-recommends {names}")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     step("looking up Debian packages", ["apt-get", "update"], quiet)
-    step(f"installing {names}", ["apt-get", "install", "-y", "--no-install-recommends", *packages], quiet)
+    with services_not_started(packages):
+        step(f"installing {names}", ["apt-get", "install", "-y", "--no-install-recommends", *packages], quiet)
+
+
+@contextlib.contextmanager
+def services_not_started(packages: list[str]) -> Iterator[None]:
+    """Let no server run on this machine because the tests drive its program (deb-systemd-invoke(1p))."""
+    policy = Path("/usr/sbin/policy-rc.d")
+    ours = not policy.exists()
+    if ours:
+        policy.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+        policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        if ours:
+            policy.unlink(missing_ok=True)
+    if shutil.which("systemctl"):
+        for package in set(packages) & SERVICES.keys():
+            disabling = ["systemctl", "disable", "--quiet", SERVICES[package]]
+            subprocess.run(disabling, stderr=subprocess.DEVNULL, check=False)
 
 
 def make_environment() -> None:

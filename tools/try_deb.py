@@ -19,12 +19,15 @@ from pathlib import Path
 
 from tools import deb, machine
 from tools.machine import ADDRESS, Machine, wait_until
+from tools.try_hand_over import hand_over
 
 UNIT = "lancert-box.service"
 BOX = "/var/lib/lancert/box"
 OLDER = "0.0.1"
 CONTRACT, DATABASE = "M240401", "0f8fad5b-d9cb-469f-a165-70867728950e"
 WATCHDOG = 30.0
+LOG_LIMIT = 5 * 1024 * 1024
+AFTER_A_RESET = ("box.toml", "listening.json", "lock", "log/box.log", "pin.json", "stop-gap.pem")
 
 
 def main(arguments: list[str]) -> int:
@@ -76,7 +79,7 @@ def certificate_service(running: Machine, folder: Path) -> Iterator[str]:
             wait_until("the service runs", (folder / "service.json").exists)
             admin("tenant", "add", "shop")
             admin("contract", "add", CONTRACT, "--tenant", "shop")
-            admin("subscription", "add", "--contract", CONTRACT, "--status", "in-progress", "--line", "iot-box=1")
+            admin("subscription", "add", "--contract", CONTRACT, "--status", "in-progress", "--line", "iot-box=2")
             admin("database", "add", DATABASE, "--tenant", "shop", "--name", "shop", "--environment", "production")
             yield admin("connection-token", CONTRACT, DATABASE).split()[0]
         finally:
@@ -94,6 +97,10 @@ def try_all(running: Machine, older: str, own: str, token: str) -> None:
     meet_another_program(running, own)
     die_and_come_back(running)
     remove_and_come_back(running, older, own)
+    hand_over(running, held)
+    keep_the_log_small(running)
+    take_the_logs_along(running, token)
+    reset(running, token)
     purge(running)
 
 
@@ -214,6 +221,70 @@ def remove_and_come_back(running: Machine, older: str, own: str) -> None:
     held("installed again: the same identity and certificate")
 
 
+def keep_the_log_small(running: Machine) -> None:
+    """Leave more logs lying about than a loop gone wild could write, and have the agent go on from there."""
+    line = json.dumps({"time": "2026-01-01T00:00:00", "level": "info", "event": "wild", "detail": "x" * 400})
+    fill = f"for n in '' .1 .2 .3 .4 .5 .6; do yes '{line}' | head -c 3000000 >{BOX}/log/box.log$n; done"
+    running.does(f"systemctl stop lancert-box && {fill}; chown lancert-box: {BOX}/log/*; chmod 600 {BOX}/log/*")
+    running.does("systemctl start lancert-box")
+    wait_until("the homepage answers", lambda: answers(running))
+    wait_until("the older logs are gone", lambda: log_bytes(running) <= LOG_LIMIT, 10)
+    assert running.does(f"find {BOX}/log -type f -not -perm 600 -o -name 'box.log.[5-9]'") == ""
+    assert "wild" not in running.does(f"journalctl -u {UNIT} --no-pager")
+    held(
+        f"21 MB of logs were left lying about; {log_bytes(running) / 1e6:.1f} MB are kept, nothing of it in the journal"
+    )
+
+
+def take_the_logs_along(running: Machine, token: str) -> None:
+    """Make the bundle as root, who acts as the agent's account, and look for the secrets in it."""
+    running.does("install -d -m 700 /var/ours")
+    running.does("lancert box logs --bundle - >/var/ours/logs.zip && lancert box logs --bundle /var/tmp/logs.zip")
+    refused = running.run("lancert box logs --bundle /var/ours/more.zip")
+    assert refused.returncode == 1
+    assert "--bundle - > FILE" in refused.stderr, refused.stderr
+    assert running.does("stat -c '%a %U' /var/tmp/logs.zip") == "600 lancert-box"
+    running.does("cd /var/ours && python3.11 -m zipfile -e logs.zip .")
+    names = running.does("cd /var/ours/lancert-box-logs && find . -type f | sort").split()
+    assert {"./doctor.txt", "./folder.json", "./log/box.log", "./settings.json", "./status.json"} <= set(names), names
+    key = running.does(f"sed -n 2p {BOX}/identity.pem")
+    for secret in (CONTRACT, DATABASE, token, key, "PRIVATE KEY"):
+        assert running.run(f"grep -rqF -- '{secret}' /var/ours/lancert-box-logs").returncode == 1, secret
+    assert running.run("grep -qF secure /var/ours/lancert-box-logs/status.json").returncode == 0
+    size = running.does("stat -c %s /var/ours/logs.zip")
+    held(f"all for support in one file of {size} bytes, and no secret in it")
+    running.does("rm -r /var/ours /var/tmp/logs.zip")
+
+
+def reset(running: Machine, token: str) -> None:
+    """Reset by command, with the agent running under its unit; then once more with a kill in between."""
+    before, pid = kept(running), main_pid(running)
+    said = running.does("lancert box reset --yes")
+    assert "Its agent serves the homepage." in said, said
+    wait_until("the homepage answers", lambda: answers(running))
+    assert main_pid(running) == pid
+    assert state(running) == "not-connected"
+    left = set(running.does(f"cd {BOX} && find . -type f").split())
+    assert left == {f"./{name}" for name in AFTER_A_RESET}, left
+    assert running.does(f"find {BOX} -not -user lancert-box -o -perm /077") == ""
+    held("reset by command: the same process serves on, not connected, and only the settings file was kept")
+    running.does(f"lancert box connect {token}")
+    wait_until("there is a certificate", lambda: state(running) == "secure")
+    assert kept(running) != before
+    held("connected again: another identity, another certificate")
+    # The wish is written and the machine loses its power at once.
+    running.does(f"systemctl kill -s STOP lancert-box; cp -a {BOX}/pin.json {BOX}/reset.json")
+    running.does(f"systemctl kill -s KILL lancert-box; rm {BOX}/identity.pem")
+    wait_until("it is started again and not connected", lambda: state(running) == "not-connected", 40)
+    left = set(running.does(f"cd {BOX} && find . -type f").split())
+    assert left == {f"./{name}" for name in AFTER_A_RESET}, left
+    held("killed in the middle of a reset: the next start completed it")
+
+
+def log_bytes(running: Machine) -> int:
+    return sum(map(int, running.does(f"find {BOX}/log -type f -printf '%s '").split()))
+
+
 def purge(running: Machine) -> None:
     running.does("mkdir -p /var/lib/lancert/service && touch /var/lib/lancert/service/service.sqlite")
     running.does("apt-get purge -y lancert-box")
@@ -238,7 +309,7 @@ def answers(running: Machine) -> bool:
 
 def kept(running: Machine) -> str:
     """Give what must outlive every upgrade, in one value."""
-    names = "identity.pem enrolment.json credential.json server.json root.pem pin.json certificates"
+    names = "identity.pem enrolment.json connection.json pin.json certificates"
     return running.does(f"cd {BOX} && find {names} -type f | sort | xargs sha256sum")
 
 

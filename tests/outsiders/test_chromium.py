@@ -4,29 +4,30 @@ Every page a test opens is watched: whatever the page asks for beyond the IoT sy
 complains about on its console (a breach of the content security policy above all), fails the test.
 """
 
-import os
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Playwright, expect, sync_playwright
 from tests.journeys.world import Box, Service, lancert
+from tests.outsiders.browsing import PATIENCE, Tool, Visitor, launch
 
-Tool = Callable[[str], str]
 NewBox = Callable[[], Box]
 
-OPTIONS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 NO_RESULT = "ERR_IOT_HTTPS_LOAD_REQUEST_NO_RESULT"
-PAGES = ("/", "/cogs", "/cogs/credential", "/cogs/server", "/cogs/diagnosis", "/cogs/log", "/cogs/log-level")
+PAGES = (
+    "/",
+    "/cogs",
+    "/cogs/credential",
+    "/cogs/server",
+    "/cogs/diagnosis",
+    "/cogs/log",
+    "/cogs/log-level",
+    "/cogs/routers",
+)
 PHONE = {"width": 360, "height": 740}
-PATIENCE = 30_000
 
 
 class ServerFiles(Protocol):
@@ -59,19 +60,8 @@ def chromium(playwright: Playwright, tool: Tool, tmp_path_factory: pytest.TempPa
     started: list[Browser] = []
 
     def start(*roots: Path, more: tuple[str, ...] = ()) -> Browser:
-        home = tmp_path_factory.mktemp("home")
-        known = home / ".pki" / "nssdb"
-        known.mkdir(parents=True)
-        store = (tool("certutil"), "-d", f"sql:{known}")
-        subprocess.run([*store, "-N", "--empty-password"], check=True, timeout=30)
-        for root in roots:
-            subprocess.run([*store, "-A", "-t", "C,,", "-n", root.stem, "-i", str(root)], check=True, timeout=30)
-        environment: dict[str, str | float | bool] = {**os.environ, "HOME": str(home), "LC_ALL": "C.UTF-8"}
-        browser = playwright.chromium.launch(
-            executable_path=tool("chromium"), args=[*OPTIONS, *more], env=environment, timeout=PATIENCE
-        )
-        started.append(browser)
-        return browser
+        started.append(launch(playwright, tool, tmp_path_factory.mktemp("home"), roots, more))
+        return started[-1]
 
     yield start
     for browser in started:
@@ -82,44 +72,6 @@ def chromium(playwright: Playwright, tool: Tool, tmp_path_factory: pytest.TempPa
 def browser(chromium: Start, service: Service) -> Browser:
     """A browser that trusts the root of the service."""
     return chromium(service.root)
-
-
-class Visitor:
-    """Somebody with a browser, and what the pages did meanwhile."""
-
-    def __init__(self, context: BrowserContext) -> None:
-        self.hosts: set[str] = set()
-        self.complaints: list[str] = []
-        self.page: Page = context.new_page()
-        self.page.set_default_timeout(PATIENCE)
-        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or request.url))
-        self.page.on("console", lambda message: self._said(message.text))
-        self.page.on("pageerror", lambda error: self._said(str(error)))
-
-    def _said(self, text: str) -> None:
-        # Chromium mentions each answer of 400 and more; these are the forms that name a mistake, and meant so.
-        if not text.startswith("Failed to load resource: the server responded with a status of 4"):
-            self.complaints.append(text)
-
-    def security(self, url: str) -> dict[str, Any]:
-        """Open a URL and give what the browser says about the connection, the lock in the address bar."""
-        session = self.page.context.new_cdp_session(self.page)
-        states: list[dict[str, Any]] = []
-        session.on("Security.visibleSecurityStateChanged", lambda event: states.append(event["visibleSecurityState"]))
-        session.send("Security.enable")
-        self.page.goto(url)
-        for _ in range(100):
-            if states and "certificateSecurityState" in states[-1]:
-                break
-            self.page.wait_for_timeout(50)
-        session.detach()
-        return states[-1]
-
-    def sideways(self) -> int:
-        """Say by how many pixels the page is wider than the screen."""
-        wider = self.page.evaluate("document.scrollingElement.scrollWidth - window.innerWidth")
-        assert isinstance(wider, int)
-        return wider
 
 
 Visit = Callable[..., Visitor]
@@ -193,7 +145,7 @@ def test_one_click_leads_from_the_address_to_the_lock(visit: Visit, secure: Box)
         visitor.page.goto(http_url(secure))
         expect(visitor.page.get_by_alt_text("QR code of the secure address")).to_be_visible()
 
-        visitor.page.locator(f'a[href="{url}"]').click()
+        visitor.page.locator(f'a[href="{url}"]').first.click()
 
         expect(visitor.page).to_have_url(url)
         expect(visitor.page.get_by_role("heading", name="Secure", exact=True)).to_be_visible()
@@ -387,12 +339,13 @@ def test_no_page_scrolls_sideways_on_a_small_phone(visit: Visit, service: Servic
             answer = visitor.page.goto(door + path)
             assert answer is not None
             assert answer.status == 200
-            for folded in visitor.page.locator("details:not([open]) > summary").all():
-                folded.click()
+            visitor.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+            visitor.page.evaluate("document.querySelectorAll('[data-verdict]').forEach(one => one.hidden = false)")
             too_wide[door + path] = visitor.sideways()
     visitor.page.goto(doors[-1] + "/cogs/diagnosis")
     visitor.page.get_by_role("button", name="Run the diagnosis").click()
-    expect(visitor.page.locator(".findings")).to_be_visible(timeout=PATIENCE)
+    expect(visitor.page.locator(".findings").first).to_be_visible(timeout=PATIENCE)
+    visitor.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     too_wide["diagnosis"] = visitor.sideways()
     overhang = visitor.page.evaluate(
         "[...document.querySelectorAll('.card *')].filter(e => {"

@@ -47,6 +47,23 @@ REFUSED = Occurrence(
     ),
 )
 
+CHECKS = [
+    "clock",
+    "storage",
+    "private-files",
+    "settings-readable",
+    "server-configured",
+    "credential-complete",
+    "service-reachable",
+    "certificate-readable",
+    "certificate-chain",
+    "own-https",
+    "https-at-addresses",
+    "name-resolves",
+    "hand-over",
+]
+"""The checks of the doctor, causes before consequences."""
+
 
 def installed(
     *,

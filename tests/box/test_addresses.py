@@ -1,17 +1,20 @@
 """Which addresses a box tells, in which order, and the URLs made of them."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.box.given import ENROLMENT, LABEL, a_box
+from tests.box.given import ENROLMENT, LABEL, a_box, installed
 
 from lancert.box import network
 from lancert.box.facts import Ports
+from lancert.box.interfaces import Interface, InterfaceKind, belongs_to_the_shop
 from lancert.box.network import sort_addresses
-from lancert.box.urls import http_url, https_url, https_urls, stable_url
+from lancert.box.urls import http_url, https_url, https_urls, stable_url, ways
+from lancert.protocol.messages import ZoneOption
 from lancert.protocol.names import Address, Zone, address_ranges, parse_box_name
 
 
@@ -97,6 +100,77 @@ def test_an_address_the_zone_does_not_answer_gets_no_url() -> None:
 
     assert list(https_urls(a_box(addresses=addresses, enrolment=enrolment))) == [ip_address("192.168.1.5")]
     assert list(https_urls(a_box(addresses=addresses))) == [ip_address("127.0.0.1"), ip_address("192.168.1.5")]
+
+
+def test_an_address_the_zone_answers_by_option_has_a_url_where_the_box_was_told() -> None:
+    """Carrier-grade and self-assigned addresses: a name is shown where it is answered, and nowhere else."""
+    addresses = (ip_address("100.64.0.9"), ip_address("169.254.7.7"))
+    enrolment = replace(ENROLMENT, zone=PUBLIC_ZONE)
+
+    def shown(*options: ZoneOption) -> list[str]:
+        facts = a_box(addresses=addresses, enrolment=replace(enrolment, also_answered=options))
+        return [str(address) for address in https_urls(facts)]
+
+    assert shown() == []
+    assert shown(ZoneOption.SHARED) == ["100.64.0.9"]
+    assert shown(ZoneOption.LINK_LOCAL) == ["169.254.7.7"]
+    assert shown(ZoneOption.SHARED, ZoneOption.LINK_LOCAL) == ["100.64.0.9", "169.254.7.7"]
+
+
+def test_the_options_of_one_zone_say_nothing_about_another() -> None:
+    """After a change of server the old certificate is served on, under names of the zone before."""
+    facts = a_box(
+        addresses=(ip_address("100.64.0.9"),),
+        enrolment=replace(ENROLMENT, zone=PUBLIC_ZONE, also_answered=(ZoneOption.SHARED,)),
+        stored=installed(),
+    )
+
+    assert https_urls(facts) == {}
+
+
+def test_an_interface_without_a_link_comes_last_and_has_no_url_of_its_own() -> None:
+    """M10: every address the box has is listed with its interface, those that nobody can reach now at the end."""
+    wired = Interface(
+        name="eth0",
+        kind=InterfaceKind.WIRED,
+        has_link=False,
+        has_default_route=False,
+        addresses=(ip_address("192.168.1.5"),),
+    )
+    wireless = replace(
+        wired, name="wlan0", kind=InterfaceKind.WIRELESS, has_link=True, addresses=(ip_address("192.168.1.6"),)
+    )
+    facts = a_box(
+        addresses=(ip_address("192.168.1.6"),),
+        interfaces=(wireless, wired),
+        answers={ip_address("192.168.1.6"): True},
+    )
+
+    found = [(way.interface, way.has_link, way.answers, way.https is None) for way in ways(facts)]
+
+    assert found == [(wireless, True, True, False), (wired, False, None, True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "description", "is_left_out"),
+    [
+        ("eth0", "", False),
+        ("wlan0", "", False),
+        ("enp3s0", "", False),
+        ("tailscale0", "", True),
+        ("docker0", "", True),
+        ("{4E3A-77}", "Intel(R) Wi-Fi 6 AX201 160MHz", False),
+        ("{4E3A-77}", "Realtek PCIe GbE Family Controller", False),
+        ("{4E3A-77}", "Hyper-V Virtual Ethernet Adapter", True),
+        ("{4E3A-77}", "VirtualBox Host-Only Ethernet Adapter", True),
+        ("{4E3A-77}", "WireGuard Tunnel", True),
+    ],
+)
+def test_what_is_no_part_of_the_shop_is_left_out_by_name_or_description(
+    name: str, description: str, is_left_out: bool
+) -> None:
+    """Linux names what drives an interface, Windows describes it."""
+    assert belongs_to_the_shop(name, description) is not is_left_out
 
 
 @pytest.mark.promise("M10")

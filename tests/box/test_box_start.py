@@ -1,12 +1,13 @@
 """The start of an agent, as a process: what is stored is served at once, whatever state it is in."""
 
 import http.client
+import os
 import signal
 import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +18,7 @@ from cryptography import x509
 from tests.box.conftest import Authority
 from tests.box.given import LABEL, NAMES
 from tests.peers.authority import TODAY, new_key, pem
+from tests.peers.small_disk import on_a_read_only_disk
 
 from lancert.box.store import CertificateStore
 from lancert.kit.settings import environment_without_settings
@@ -45,8 +47,8 @@ class Agent:
 
 
 @contextmanager
-def _agent(folder: Path) -> Iterator[Agent]:
-    command = [sys.executable, "-c", _RUN, str(folder)]
+def _agent(folder: Path, before: Sequence[str] = ()) -> Iterator[Agent]:
+    command = [*before, sys.executable, "-c", _RUN, str(folder)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment_without_settings()
     ) as process:
@@ -192,14 +194,30 @@ def test_an_agent_that_is_told_to_stop_stops(tmp_path: Path) -> None:
         assert agent.process.wait(timeout=20) == 0
 
 
+def _folders(box: Path) -> None:
+    for name in ("connection.json", "enrolment.json", "last-try.json", "pin.json", "boot.json", "listening.json"):
+        (box / name / "within").mkdir(parents=True)
+
+
+def _pipes(box: Path) -> None:
+    for name in ("connection.json", "pin.json", "identity.pem"):
+        os.mkfifo(box / name)
+
+
 FOLDERS: dict[str, Callable[[Path], object]] = {
     "damaged facts": lambda box: [
         (box / name).write_bytes(b"{\xff")
-        for name in ("server.json", "credential.json", "enrolment.json", "last-try.json", "pin.json", "boot.json")
+        for name in ("connection.json", "enrolment.json", "last-try.json", "pin.json", "boot.json", "time.json")
     ],
+    "folders for facts": _folders,
+    "pipes for facts": _pipes,
     "damaged root": lambda box: (box / "root.pem").write_bytes(b"-----BEGIN"),
     "damaged identity": lambda box: (box / "identity.pem").write_bytes(b"x"),
     "a file for the certificates": lambda box: (box / "certificates").write_bytes(b"x"),
+    "a link to nowhere for the certificates": lambda box: (box / "certificates").symlink_to(box / "nowhere"),
+    "a file for the folder of the log": lambda box: (box / "log").write_bytes(b"x"),
+    "a folder for the lock": lambda box: (box / "lock" / "within").mkdir(parents=True),
+    "a folder for the stop-gap": lambda box: (box / "stop-gap.pem" / "within").mkdir(parents=True),
     "a folder for the log": lambda box: (box / "log" / "box.log").mkdir(parents=True),
     "open to others": lambda box: box.chmod(0o777),
     "a folder for the stop-gap's rest": lambda box: (box / ".stop-gap.pem.0000.new").mkdir(),
@@ -209,9 +227,49 @@ FOLDERS: dict[str, Callable[[Path], object]] = {
 @pytest.mark.promise("M10")
 @pytest.mark.parametrize("spoil", FOLDERS.values(), ids=FOLDERS)
 def test_no_damage_in_the_folder_keeps_the_homepage_away(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
-    """I-1, M10: whatever the memory card did to the folder, the homepage answers."""
-    (tmp_path / "box").mkdir()
-    spoil(tmp_path / "box")
-    with _agent(tmp_path / "box") as agent:
+    """F-08, F-10, I-1: whatever the memory card did to the folder, the homepage answers, and nothing of it is lost."""
+    box = tmp_path / "box"
+    box.mkdir()
+    spoil(box)
+    before = _inodes(box)
+    with _agent(box) as agent:
         assert _status(agent) == 200
         assert _shown(agent)
+    # An interrupted write, which may hold a key, is what nobody misses.
+    lost = {name for name, inode in before.items() if inode not in _inodes(box).values()}
+    assert lost <= {str(box / ".stop-gap.pem.0000.new")}
+
+
+def _inodes(folder: Path) -> dict[str, int]:
+    return {str(path): path.lstat().st_ino for path in folder.rglob("*")}
+
+
+@pytest.mark.promise("M10")
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_disk_that_takes_nothing_keeps_the_homepage_away_as_little(
+    tmp_path: Path, tool: Callable[[str], str], is_first: bool
+) -> None:
+    """F-07, I-1: without a PIN, a log, a lock or a certificate of its own the box says what is wrong with its disk."""
+    box = tmp_path / "box"
+    box.mkdir(mode=0o700)
+    if not is_first:
+        with _agent(box):
+            pass
+        (box / "stop-gap.pem").unlink()
+    before = _inodes(box)
+    with _agent(box, on_a_read_only_disk(tool("unshare"), box)) as agent:
+        assert _status(agent) == 200
+        assert _shown(agent).subject == x509.Name.from_rfc4514_string("CN=IoT system without a certificate yet")
+        assert "The disk of this IoT system can only be read" in _home(agent)
+        assert agent.new_pin is None
+
+    assert _inodes(box) == before
+
+
+def _home(agent: Agent) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", agent.http, timeout=20)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()

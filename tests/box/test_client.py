@@ -1,6 +1,7 @@
 """The way to the server over real sockets: each thing that can go wrong is recognised for what it is."""
 
 import asyncio
+import contextlib
 import gzip
 import socket
 import subprocess
@@ -13,16 +14,22 @@ from pathlib import Path
 
 import pytest
 from tests.box.conftest import Authority
+from tests.box.given import a_box
 from tests.peers.authority import DAY, TODAY, Signer, make_issuing, make_leaf, make_root, make_server, pem, server_file
 from tests.peers.https import Behaviour, Close, Hang, HttpsPeer, Raw, Reply, Reset
 from tests.peers.proxy import ConnectProxy
 
 from lancert.box.client import Client, Hop, Limits, Unreachable, look_up
-from lancert.box.connecting import ConnectRefused, connect, fetch_root
+from lancert.box.connecting import ConnectRefused, connect, fetch_root, unreachable
 from lancert.box.conversation import Answered
+from lancert.box.diagnosis import service_reachable
+from lancert.box.diagnosis.result import Verdict
+from lancert.box.dialing import dial
 from lancert.box.facts import Server
 from lancert.box.folder import Folder
+from lancert.box.proxies import Proxies
 from lancert.kit.clock import SystemClock
+from lancert.kit.secret import Secret
 from lancert.protocol import problems
 from lancert.protocol.messages import ANSWER_LIMIT
 
@@ -166,18 +173,25 @@ def test_a_refused_connection_is_named(authority: Authority) -> None:
     assert _failure(server, authority) == ("refused", Hop.CONNECT)
 
 
-@pytest.fixture
-def silent_port() -> Iterator[int]:
-    """A port that drops connections without a word, as a firewall does: its queue is full and nobody accepts."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as door:
-        port: int = door.getsockname()[1]
+@contextlib.contextmanager
+def _silent(address: str, port: int = 0) -> Iterator[int]:
+    """Drop connections without a word, as a firewall does: the queue is full and nobody accepts."""
+    with socket.create_server((address, port), backlog=0) as door:
+        taken: int = door.getsockname()[1]
         fillers = [socket.socket() for _ in range(4)]
         for one in fillers:
             one.setblocking(False)
-            one.connect_ex(("127.0.0.1", port))
-        yield port
+            one.connect_ex((address, taken))
+        yield taken
         for one in fillers:
             one.close()
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that drops connections without a word."""
+    with _silent("127.0.0.1") as port:
+        yield port
 
 
 @pytest.mark.promise("M9", "M15")
@@ -202,6 +216,33 @@ def test_a_connection_that_ends_before_tls_is_named(
     peer.before_tls = behaviour
 
     assert _failure(server, authority) == (cause, Hop.TLS)
+
+
+def test_a_handshake_that_hangs_is_tried_once_more(peer: HttpsPeer, server: Server, authority: Authority) -> None:
+    """F-27: over a bad wire a fresh connection comes through; two that hang are a timeout."""
+    limits = replace(QUICK, whole=5.0)
+    peer.first = [Hang()]
+    assert _ask(server, authority, limits).status == 200
+    assert peer.connections == 2
+    peer.first = [Hang(), Hang()]
+    assert _failure(server, authority, limits) == ("timeout", Hop.TLS)
+    assert len(peer.requests) == 1
+
+
+def test_a_dead_first_address_costs_moments_and_not_the_try(peer: HttpsPeer) -> None:
+    """F-25: the second address joins while the first one keeps silent (RFC 8305)."""
+
+    async def connect() -> tuple[str, float]:
+        began = asyncio.get_running_loop().time()
+        door = await dial(["127.0.0.2", "127.0.0.1"], peer.port, 8.0)
+        with door:
+            return str(door.getpeername()[0]), asyncio.get_running_loop().time() - began
+
+    with _silent("127.0.0.2", peer.port):
+        address, seconds = asyncio.run(connect())
+
+    assert address == "127.0.0.1"
+    assert seconds < 4.0
 
 
 @pytest.mark.promise("M15")
@@ -390,6 +431,57 @@ def test_a_proxy_of_the_environment_is_used_and_looks_the_name_up(
     assert service.requests[0].headers["host"] == f"service.invalid:{service.port}"
 
 
+@pytest.mark.parametrize(
+    ("exempt", "host", "port", "is_used"),
+    [
+        ("", "iot.example.com", 443, True),
+        ("example.com", "iot.example.com", 443, False),
+        (".example.com", "iot.example.com", 443, False),
+        ("*.example.com", "iot.example.com", 443, False),
+        ("ample.com", "iot.example.com", 443, True),
+        ("other.com, IOT.example.com", "iot.example.com", 443, False),
+        ("iot.example.com:8443", "iot.example.com", 443, True),
+        ("iot.example.com:8443", "iot.example.com", 8443, False),
+        ("*", "iot.example.com", 443, False),
+        ("10.0.0.0/8", "10.1.2.3", 443, False),
+        ("10.0.0.0/8", "192.168.1.2", 443, True),
+        ("10.1.2.3", "10.1.2.3", 443, False),
+        ("10.1.2.3:443", "10.1.2.3", 443, False),
+        ("fd12::/16", "fd12::1", 443, False),
+        ("[fd12::1]", "fd12::1", 443, False),
+        (",, ,", "iot.example.com", 443, True),
+        ("::", "iot.example.com", 443, True),
+    ],
+)
+def test_what_is_exempt_from_the_proxy_is_read_as_people_write_it(
+    monkeypatch: pytest.MonkeyPatch, exempt: str, host: str, port: int, is_used: bool
+) -> None:
+    """Hosts, domains, addresses, networks and ports, as other programs take them; the box's own setting too."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com")
+    monkeypatch.setenv("NO_PROXY", exempt)
+    for proxies in (Proxies(), Proxies(setting=Secret("proxy.example.com:3128"))):
+        assert (proxies.proxy_for(host, port) is not None) is is_used
+
+
+def test_the_box_s_own_proxy_comes_before_the_environment_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The setting, then small letters, then capitals; "none" and an empty variable say that there is none."""
+
+    def name(proxies: Proxies) -> str | None:
+        found = proxies.proxy_for("iot.example.com", 443)
+        return found.name if found else None
+
+    monkeypatch.setenv("ALL_PROXY", "http://all.example.com:1")
+    assert name(Proxies()) == "all.example.com:1"
+    monkeypatch.setenv("HTTPS_PROXY", "http://capitals.example.com:2")
+    assert name(Proxies()) == "capitals.example.com:2"
+    monkeypatch.setenv("https_proxy", "http://small.example.com")
+    assert name(Proxies()) == "small.example.com:80"
+    assert name(Proxies(setting=Secret("http://own.example.com:3128"))) == "own.example.com:3128"
+    assert name(Proxies(setting=Secret("none"))) is None
+    monkeypatch.setenv("https_proxy", "")
+    assert name(Proxies()) is None
+
+
 def test_an_exception_from_the_proxy_is_respected(
     peer: HttpsPeer, server: Server, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -402,25 +494,47 @@ def test_an_exception_from_the_proxy_is_respected(
     assert _failure(by_address, authority) == ("untrusted", Hop.TLS)
 
 
-@pytest.mark.promise("M9")
+@pytest.mark.promise("M9", "M15")
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "cause"),
     [
-        b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n",
-        b"HTTP/1.1 403 Forbidden\r\n\r\n",
-        b"hello\r\n\r\n",
-        b"",
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n", "proxy-sign-in"),
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", "proxy"),
+        (b"HTTP/1.1 405 Method Not Allowed\r\n\r\n", "proxy"),
+        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", "proxy-cannot-reach"),
+        (b"HTTP/1.1 302 Found\r\nlocation: http://portal.localhost/\r\n\r\n", "proxy"),
+        (b"hello\r\n\r\n", "not-a-proxy"),
+        (b"", "not-a-proxy"),
     ],
 )
 def test_a_proxy_that_does_not_let_through_is_named(
-    authority: Authority, monkeypatch: pytest.MonkeyPatch, answer: bytes
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, answer: bytes, cause: str
 ) -> None:
-    """F-34b: a proxy that wants a password or forbids the server is a cause of its own."""
+    """F-34b, M9: a proxy that wants a password, forbids the server or cannot reach it: causes that name the proxy."""
     with HttpsPeer(None) as proxy:
         proxy.answer = lambda request: Raw(answer)
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        with pytest.raises(Unreachable) as failed:
+            _ask(Server(url="https://service.invalid"), authority)
 
-        assert _failure(Server(url="https://service.invalid"), authority) == ("proxy", Hop.CONNECT)
+    assert (failed.value.cause, failed.value.hop) == (cause, Hop.PROXY)
+    told = unreachable(failed.value, Server(url="https://service.invalid"))
+    assert f"127.0.0.1:{proxy.port}" in " ".join([told.cause_meaning(str) or "", *told.remedy(str)])
+
+
+@pytest.mark.promise("M15")
+def test_a_proxy_that_does_not_answer_is_told_from_a_server_that_does_not(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proxy is named, at the hop where it failed: nobody looks for the fault at the service."""
+    server = Server(url="https://service.invalid")
+    for proxy, hop in ((f"127.0.0.1:{_closed_port()}", Hop.CONNECT), ("no-such-proxy.invalid:3128", Hop.LOOKUP)):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy}")
+        with pytest.raises(Unreachable) as failed:
+            _ask(server, authority, replace(QUICK, whole=10.0))
+
+        assert (failed.value.cause, failed.value.hop) == ("proxy-unreachable", hop)
+        assert failed.value.facts == {"proxy": proxy}
 
 
 def test_the_password_of_a_proxy_is_sent_to_the_proxy_only(
@@ -436,14 +550,42 @@ def test_the_password_of_a_proxy_is_sent_to_the_proxy_only(
     assert request.headers["proxy-authorization"] == "Basic c2hvcDpwQHNz"
 
 
-@pytest.mark.parametrize("proxy", ["http://127.0.0.1:99999", "http://[::1", "http://", "://", "socks5://127.0.0.1:1"])
+def test_the_password_of_a_proxy_is_never_told(
+    proxied: tuple[ConnectProxy, HttpsPeer],
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """S-95: neither the service nor the log nor the failure learns it, whether the proxy works or not."""
+    proxy, service = proxied
+    server = Server(url=f"https://service.invalid:{service.port}")
+    proxy.wants = ("shop", "p@ss-canary")
+    for written, works in (("p%40ss-canary", True), ("p%40ss-canary-wrong", False)):
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", f"//shop:{written}@"))
+        client = _client(server, authority)
+        finding = asyncio.run(service_reachable.check(a_box(server=server), client))
+
+        assert (finding.verdict is Verdict.FINE) is works
+        told = repr(finding) + repr(finding.document(str)) + repr(client.taken) + repr(client.__dict__)
+        assert "canary" not in told + caplog.text
+    assert [request.headers.get("proxy-authorization") for request in service.requests] == [None]
+    monkeypatch.setenv("HTTPS_PROXY", "http://shop:p%40ss-canary@:1")
+    with pytest.raises(Unreachable) as failed:
+        _ask(server, authority)
+    assert "canary" not in repr(unreachable(failed.value, server)) + str(failed.value) + repr(failed.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["http://127.0.0.1:99999", "http://[::1", "http://", "://", "socks5://127.0.0.1:1", "https://h:1", "a b:1", "h:0"],
+)
 def test_a_proxy_setting_that_makes_no_sense_is_named(
     authority: Authority, monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
     """Whatever the environment says, the failure has a cause that people can mend."""
     monkeypatch.setenv("HTTPS_PROXY", proxy)
 
-    assert _failure(Server(url="https://service.invalid"), authority) == ("proxy", Hop.LOOKUP)
+    assert _failure(Server(url="https://service.invalid"), authority) == ("proxy-setting", Hop.LOOKUP)
 
 
 # Connecting by fingerprint

@@ -33,7 +33,7 @@ from lancert.box.facts import Enrolment
 from lancert.box.keys import signing_request
 from lancert.kit.clock import to_text
 from lancert.protocol import problems
-from lancert.protocol.messages import Counter, EnrolmentRequest, Kind, decode
+from lancert.protocol.messages import Counter, EnrolmentRequest, Kind, ZoneOption, decode
 from lancert.protocol.names import Zone, certificate_names
 from lancert.protocol.problems import Criterion, Occurrence
 
@@ -527,3 +527,33 @@ def test_any_answer_ends_in_a_problem_people_can_read(
     assert isinstance(result, NotLoaded)
     assert result.problem.problem in problems.CATALOGUE
     assert "{" not in result.problem.meaning(str) + (result.problem.cause_meaning(str) or "")
+
+
+# What the zone answers beyond the usual
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (None, ()),
+        ([], ()),
+        (["shared"], (ZoneOption.SHARED,)),
+        (["link-local", "shared"], (ZoneOption.SHARED, ZoneOption.LINK_LOCAL)),
+        (["of-tomorrow", "shared"], (ZoneOption.SHARED,)),
+    ],
+    ids=["an older service", "nothing", "one", "both", "a newer service"],
+)
+def test_a_box_learns_what_the_zone_answers_with_its_enrolment_and_each_certificate(
+    world: World, told: list[str] | None, expected: tuple[ZoneOption, ...]
+) -> None:
+    """Older and newer services and boxes understand each other; what was told last counts."""
+    also = {} if told is None else {"also_answered": told}
+    enrolled = replace(ENROLLED, body=json.dumps({**json.loads(ENROLLED.body), **also}).encode())
+
+    _, by_certificate = _talk(world.wish(), world.answer(**also))
+    _, by_enrolment = _talk(world.wish(enrolment=None), enrolled, _refusal("no-iot-box-line"))
+    _, taken_back = _talk(world.wish(enrolment=by_certificate.enrolment), world.answer())
+
+    assert by_certificate.enrolment == replace(ENROLMENT, also_answered=expected)
+    assert by_enrolment.enrolment == replace(ENROLMENT, also_answered=expected)
+    assert taken_back.enrolment == ENROLMENT

@@ -26,16 +26,19 @@ from tests.peers.authority import make_root
 
 from lancert.box.facts import Enrolment, LastTry, Outcome, Ports, Server
 from lancert.box.folder import Folder
+from lancert.box.log_level import ChosenLevel
 from lancert.kit.files import write_private
 from lancert.protocol import problems
 from lancert.protocol.credential import Credential
 from lancert.protocol.names import DEMO_ZONE
 from lancert.protocol.problems import Occurrence
 
+DEBUG = ChosenLevel(level="debug", until=NOW + HOUR)
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 """What a box without a clock of its own believes."""
 
 FILES = (
+    "connection.json",
     "server.json",
     "credential.json",
     "enrolment.json",
@@ -76,7 +79,7 @@ def _read_everything(folder: Folder) -> list[Any]:
 
 def test_an_empty_folder_is_a_box_nobody_connected(folder: Folder) -> None:
     """The first start: nothing is known and nothing is wrong."""
-    assert _read_everything(folder) == [None, [], ("contract", "database"), None, "info", None, (0, 0, 0), None]
+    assert _read_everything(folder) == [None, [], ("contract", "database"), None, None, None, (0, 0, 0, 0), None]
 
 
 def test_what_is_remembered_is_read_again(folder: Folder) -> None:
@@ -86,7 +89,7 @@ def test_what_is_remembered_is_read_again(folder: Folder) -> None:
     folder.connect(server, [root])
     folder.change_credential(CREDENTIAL)
     folder.enrolled(ENROLMENT)
-    folder.set_log_level("debug")
+    folder.choose_log_level(DEBUG)
     folder.listens(Ports(http=8080, https=8443))
     again = Folder(folder.path)
 
@@ -94,7 +97,7 @@ def test_what_is_remembered_is_read_again(folder: Folder) -> None:
     assert again.roots() == [root]
     assert again.credential() == CREDENTIAL
     assert again.enrolment() == ENROLMENT
-    assert again.log_level() == "debug"
+    assert again.log_level() == DEBUG
     assert again.listening() == Ports(http=8080, https=8443)
 
 
@@ -163,7 +166,7 @@ def test_a_change_is_seen_by_its_stamp(folder: Folder) -> None:
     folder.change_credential(CREDENTIAL)
     changed = folder.stamp()
     folder.tried(failed())
-    folder.set_log_level("debug")
+    folder.choose_log_level(DEBUG)
 
     assert before != changed == folder.stamp()
 
@@ -230,11 +233,16 @@ JSON = st.recursive(
     max_leaves=6,
 )
 GOOD: dict[str, dict[str, Any]] = {
+    "connection.json": {
+        "server": {"url": "https://a.example", "root_fingerprint": None},
+        "roots": "",
+        "credential": {"contract": "M240719-1", "database": DATABASE.reveal()},
+    },
     "server.json": {"url": "https://a.example", "root_fingerprint": None},
     "credential.json": {"contract": "M240719-1", "database": DATABASE.reveal()},
     "enrolment.json": {"box": "b", "label": OTHER_LABEL, "zone": DEMO_ZONE},
     "boot.json": {"boot": 3},
-    "log-level.json": {"level": "debug"},
+    "log-level.json": {"level": "debug", "until": "2026-11-21T09:30:00Z", "left_seconds": 86400},
     "listening.json": {"http": 80, "https": 443},
     "last-try.json": {
         "at": "2026-11-20T09:30:00Z",
@@ -277,6 +285,9 @@ def test_any_json_in_any_file_lets_the_agent_start(folder: Folder, name: str, da
         ("server.json", {"url": "https://a.example", "root_fingerprint": ["ab"]}),
         ("server.json", {"url": "https://a.example", "root_fingerprint": "ab"}),
         ("server.json", {"url": None}),
+        ("connection.json", {**GOOD["connection.json"], "roots": None}),
+        ("connection.json", {**GOOD["connection.json"], "server": []}),
+        ("connection.json", {"server": GOOD["server.json"]}),
     ],
 )
 def test_a_value_that_makes_no_sense_counts_as_absent(folder: Folder, name: str, content: dict[str, Any]) -> None:

@@ -1,10 +1,14 @@
 """The doors of the homepage on real sockets: a new certificate is swapped in and nobody notices."""
 
 import asyncio
+import contextlib
+import gc
 import http.client
 import socket
 import ssl
 import threading
+import time
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +24,8 @@ from tests.box.given import ENROLMENT, LABEL, NAMES
 from tests.peers.authority import TODAY, make_server, pem, server_file
 
 from lancert.box import tls
+from lancert.box.connection import Phase
+from lancert.box.crowd import Limits
 from lancert.box.listener import CannotListen, Listener, open_sockets, ports_of
 from lancert.protocol.names import stable_name
 
@@ -41,12 +47,19 @@ class Running:
     swap: Callable[[ssl.SSLContext], None]
 
 
+async def _form(_scope: Any, receive: Any, send: Any) -> None:
+    """Read the whole request before the answer."""
+    while (await receive()).get("more_body"):
+        pass
+    await _homepage({"scheme": "form"}, receive, send)
+
+
 @contextmanager
-def _running(context: ssl.SSLContext) -> Iterator[Running]:
+def _running(context: ssl.SSLContext, app: Any = _homepage, **settings: Any) -> Iterator[Running]:
     started: Future[tuple[Running, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def live() -> None:
-        listener, enough = Listener(_homepage, context), asyncio.Event()
+        listener, enough = Listener(app, context, **settings), asyncio.Event()
         http, https = open_sockets(["127.0.0.1"], 0), open_sockets(["127.0.0.1"], 0)
         await listener.start(http, https)
         ports, loop = ports_of(http, https), asyncio.get_running_loop()
@@ -170,20 +183,131 @@ def test_an_established_connection_lives_on(
         connection.close()
 
 
-def test_a_resumed_session_survives_a_swap(authority: Authority, make_served: Callable[[], Served]) -> None:
-    """F-75: a client that remembers its session comes through, resumed or anew."""
-    context = _strict(authority, ssl.TLSVersion.TLSv1_2, with_name=True)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_session_is_resumed_until_the_next_swap(
+    authority: Authority, make_served: Callable[[], Served], version: ssl.TLSVersion
+) -> None:
+    """F-75: a client that remembers its session comes through quickly, and after a swap anew, with the new one."""
+    context = _strict(authority, version, with_name=True)
+    generations = [make_served(), make_served()]
+
+    def shake(session: ssl.SSLSession | None) -> tuple[ssl.SSLSession | None, bool | None, bytes | None]:
+        with (
+            socket.create_connection(("127.0.0.1", running.https), timeout=20) as tcp,
+            context.wrap_socket(tcp, server_hostname=NAME, session=session) as connection,
+        ):
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert connection.recv(4096)
+            return connection.session, connection.session_reused, connection.getpeercert(binary_form=True)
+
+    with _running(generations[0].context) as running:
+        session, *_ = shake(None)
+        assert shake(session)[1:] == (True, _der(generations[0]))
+        running.swap(generations[1].context)
+        assert shake(session)[1:] == (False, _der(generations[1]))
+
+
+def test_answers_on_a_kept_connection_do_not_wait_for_each_other(make_served: Callable[[], Served]) -> None:
+    """A page with its pictures is there at once: no part of an answer waits 40 ms for an acknowledgement."""
     with _running(make_served().context) as running:
-        session = None
-        for _ in range(4):
-            with (
-                socket.create_connection(("127.0.0.1", running.https), timeout=20) as tcp,
-                context.wrap_socket(tcp, server_hostname=NAME, session=session) as connection,
-            ):
-                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                assert connection.recv(4096)
-                session = connection.session
-            running.swap(make_served().context)
+        connection = http.client.HTTPConnection("127.0.0.1", running.http, timeout=20)
+        taken = []
+        for _ in range(20):
+            began = time.monotonic()
+            connection.request("GET", "/")
+            assert connection.getresponse().read() == b"http  "
+            taken.append(time.monotonic() - began)
+        connection.close()
+
+    assert min(taken[1:]) < 0.03
+
+
+_SOON = dict.fromkeys(Phase, 0.3)
+
+
+@pytest.mark.parametrize("is_secure", [False, True], ids=["HTTP", "HTTPS"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: ",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+    ],
+    ids=["nothing", "half a head", "half a form", "half of the chunks"],
+)
+def test_a_request_that_does_not_come_is_not_waited_for(
+    authority: Authority, make_served: Callable[[], Served], sent: bytes, is_secure: bool
+) -> None:
+    """F-32, T-28: each part of a request has its time, and then the connection is closed."""
+    with _running(make_served().context, _form, patience=_SOON) as running:
+        port = running.https if is_secure else running.http
+        tcp: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        if is_secure:
+            tcp = _strict(authority, ssl.TLSVersion.TLSv1_3, with_name=True).wrap_socket(tcp, server_hostname=NAME)
+        with tcp:
+            tcp.sendall(sent)
+
+            assert _rest(tcp) == b""
+
+
+def test_a_handshake_that_does_not_come_is_not_waited_for(make_served: Callable[[], Served]) -> None:
+    """F-32: a connection to the HTTPS port without a handshake, or with half of one, is closed."""
+    with _running(make_served().context, patience=_SOON) as running:
+        for sent in (b"", bytes.fromhex("16030102000100")):
+            with socket.create_connection(("127.0.0.1", running.https), timeout=20) as tcp:
+                tcp.sendall(sent)
+
+                assert _rest(tcp) == b""
+
+
+def test_a_visitor_who_is_served_keeps_the_place(make_served: Callable[[], Served]) -> None:
+    """F-32: of those who only wait, the one who came first goes; the next visitor is served."""
+    with _running(make_served().context, limits=Limits(total=3, each=2)) as running:
+        waiting = [socket.create_connection(("127.0.0.1", running.http), timeout=20) for _ in range(5)]
+        connection = http.client.HTTPConnection("127.0.0.1", running.http, timeout=20)
+        connection.request("GET", "/")
+        answer = connection.getresponse().read()
+        gone = [_rest(one) for one in waiting[:4]]
+        connection.close()
+        for one in waiting:
+            one.close()
+
+    assert answer == b"http  "
+    assert gone == [b""] * 4
+
+
+@pytest.mark.parametrize("sent", [b"no TLS at all\r\n\r\n", b""], ids=["garbage", "nothing, and sent away"])
+def test_a_handshake_that_failed_leaves_nothing_in_memory(make_served: Callable[[], Served], sent: bytes) -> None:
+    """F-32: what strangers open and leave is gone with them, not when the garbage collector comes by."""
+    gc.collect()
+    gc.disable()
+    try:
+        with _running(make_served().context, limits=Limits(total=8, each=8)) as running:
+            strangers = [socket.create_connection(("127.0.0.1", running.https), timeout=20) for _ in range(30)]
+            for stranger in strangers if sent else strangers[:22]:
+                stranger.sendall(sent)
+                _rest(stranger)
+            connection = http.client.HTTPConnection("127.0.0.1", running.http, timeout=20)
+            connection.request("GET", "/")
+            connection.getresponse().read()
+            left = sum(isinstance(one, SSLProtocol) for one in gc.get_objects())
+            connection.close()
+            for stranger in strangers:
+                stranger.close()
+    finally:
+        gc.enable()
+
+    assert left <= 8
+
+
+def _rest(connection: socket.socket) -> bytes:
+    """Give what comes until the other side closes, or ends the connection in another way."""
+    came = b""
+    with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
+        while part := connection.recv(4096):
+            came += part
+    return came
 
 
 @pytest.mark.promise("M10")

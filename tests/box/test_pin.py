@@ -1,6 +1,7 @@
 """The PIN: looking is free, changing needs it, guessing is slow for the one who guesses."""
 
 import asyncio
+import json
 import re
 import stat
 from datetime import timedelta
@@ -11,6 +12,7 @@ from tests.box.given import NOW
 
 from lancert.box.pin import PinDoor, PinVerdict, exists, new_pin, shown
 from lancert.kit.clock import SettableClock
+from lancert.kit.logs import write_logs
 
 RIGHT, WRONG, TOO_MANY = PinVerdict.RIGHT, PinVerdict.WRONG, PinVerdict.TOO_MANY
 
@@ -45,6 +47,25 @@ def test_the_right_pin_opens_and_another_does_not(path: Path, clock: SettableClo
     assert re.fullmatch("[0-9]{10}", pin)
     assert _try(PinDoor(path, clock), _another(pin), pin) == [WRONG, RIGHT]
     assert new_pin(path) != pin
+
+
+def test_every_try_is_recorded_without_what_was_typed(path: Path, clock: SettableClock) -> None:
+    """S-94, S-32: who tried and how it ended, up to the limit; a flood of tries writes no flood of lines."""
+    pin = new_pin(path)
+    wrong = _another(pin)
+    write_logs(to_file=path.parent / "box.log", level="info")
+    _try(PinDoor(path, clock), pin, *[wrong] * 50)
+    write_logs()
+    written = (path.parent / "box.log").read_text()
+    events = [json.loads(line) for line in written.splitlines()]
+
+    assert [(event["level"], event["event"]) for event in events] == [
+        ("info", "the PIN was entered"),
+        *[("warning", "a wrong PIN was entered")] * 5,
+    ]
+    assert {event["source"] for event in events} == {"192.168.1.7"}
+    assert [event["tries"] for event in events[1:]] == [1, 2, 3, 4, 5]
+    assert not [digits for digits in (pin, wrong) if digits in written]
 
 
 def test_a_pin_is_typed_as_it_is_shown(path: Path, clock: SettableClock) -> None:

@@ -1,13 +1,14 @@
 """Years around the planner: whatever happens to service, clock and power, three rules hold.
 
-The world is ``faults.plan``; a longer run is ``python -m faults.plan --years 1000``. Here hypothesis tells it what
+The world is ``faults._world``; a longer run is ``python -m faults.plan --years 1000``. Here hypothesis tells it what
 happens, and some years of random weather are lived through.
 """
 
 from datetime import timedelta
 
 import pytest
-from faults.plan import CONTROLS, DAY, HOUR, Broken, Planner, Weather, World, live_many
+from faults._world import DAY, HOUR, Broken, Planner, Weather, World
+from faults.plan import CONTROLS, live_many
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.box.given import (
 )
 
 from lancert.box.facts import BoxFacts, LastTry, Outcome
+from lancert.box.maintenance import parse_maintenance
 from lancert.box.status import State, state_of, status_document
 from lancert.protocol import problems
 from lancert.protocol.credential import Credential
@@ -69,10 +71,14 @@ def test_the_document_of_a_healthy_box() -> None:
         "urls": [
             {
                 "address": "192.168.1.5",
+                "interface": None,
+                "has_link": True,
+                "https_answers": None,
                 "http": "http://192.168.1.5/",
                 "https": f"https://192-168-1-5.{LABEL}.lancert.localhost/",
             }
         ],
+        "interfaces": [],
         "server": "https://service.localhost:8443",
         "credential": {"contract": "set", "database_uuid": "set"},
         "certificate": {
@@ -84,8 +90,12 @@ def test_the_document_of_a_healthy_box() -> None:
         },
         "last_try": {"at": "2026-11-20T08:30:00Z", "outcome": "installed", "code": None},
         "next_try": "2026-12-10T09:30:00Z",
+        "maintenance": None,
         "is_loading": False,
+        "log_level": {"level": "info", "until": None},
         "problems": [],
+        "notices": [],
+        "hand_over": [],
     }
 
 
@@ -155,3 +165,27 @@ def test_sentences_are_in_the_reader_s_language() -> None:
     assert (translated["code"], translated["cause"]["id"]) == (plain["code"], plain["cause"]["id"])
     assert translated["title"] == plain["title"][::-1]
     assert translated["cause"]["meaning"] == plain["cause"]["meaning"][::-1]
+
+
+NIGHT = replace(parse_maintenance("02:00-05:00"), zone=UTC)
+DUE = installed(not_before=NOW - 35 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("facts", "waits_until"),
+    [
+        (a_box(stored=installed(), maintenance=NIGHT), None),
+        (a_box(stored=DUE, maintenance=NIGHT), "2026-11-21T02:00:00Z"),
+        (a_box(stored=DUE, maintenance=NIGHT, renewal_asked=True), None),
+        (a_box(stored=DUE, maintenance=NIGHT, last_try=failed(NOW, wait=MINUTE)), "2026-11-21T02:00:00Z"),
+        (a_box(stored=installed(not_before=NOW - 43 * DAY), maintenance=NIGHT), None),
+        (a_box(maintenance=NIGHT), None),
+    ],
+    ids=["not due", "due", "asked for now", "due, the last try failed", "an emergency", "no certificate"],
+)
+def test_a_renewal_that_waits_for_the_night_says_so(facts: BoxFacts, waits_until: str | None) -> None:
+    """Whoever reads that the certificate is due reads too why nothing happens before the shop closes."""
+    document = status_document(facts, NOW, str)
+
+    assert document["maintenance"] == {"begin": "02:00", "end": "05:00", "waits_until": waits_until}
+    assert waits_until is None or document["next_try"] == waits_until

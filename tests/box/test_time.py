@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.box.given import DAY, HOUR, MINUTE, NOW, SECOND, UNREACHABLE, a_box, failed, installed
 
 from lancert.box import plan
-from lancert.box.agent import Agent, AgentSettings
+from lancert.box.agent import Agent
+from lancert.box.agent_settings import AgentSettings
 from lancert.box.facts import LastTry, Outcome, Ports, Server
 from lancert.box.folder import Folder
 from lancert.box.maintenance import Maintenance, NotAMaintenanceWindow, parse_maintenance

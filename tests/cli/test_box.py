@@ -96,7 +96,7 @@ def test_connecting_says_what_is_missing_and_what_comes_next(box: Lancert, folde
     assert "Still missing" not in second.output
     assert "lancert box status" in second.output
     assert "M240401" not in first.output + second.output
-    assert (folder / "credential.json").stat().st_mode & 0o077 == 0
+    assert (folder / "connection.json").stat().st_mode & 0o077 == 0
 
 
 def test_renewing_without_an_agent_is_noted_for_the_next_start(connected: Lancert, folder: Path) -> None:
@@ -131,8 +131,8 @@ def test_the_settings_come_from_the_environment_too(box: Lancert, folder: Path) 
     assert "till 7" in known.output
     assert "http://192.168.1.7/" in known.output
     assert "http://10.0.0.7/" in known.output
-    assert mistyped.exit_code == 1
-    assert "LANCERT_BOX_ADRESS; did you mean LANCERT_BOX_ADDRESS?" in mistyped.output
+    assert "The environment holds LANCERT_BOX_ADRESS, and there is no such setting." in mistyped.output
+    assert "Did you mean LANCERT_BOX_ADDRESS?" in mistyped.output
 
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_wrong_command_line_is_answered_with_what_to_type(
 
     assert answer.exit_code == 2
     assert sentence in " ".join(answer.output.split())
-    assert not (folder / "server.json").exists()
+    assert not (folder / "connection.json").exists()
 
 
 def test_an_address_of_another_machine_cannot_be_listened_on(box: Lancert) -> None:

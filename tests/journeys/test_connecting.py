@@ -27,7 +27,7 @@ def credential(shop: Shop) -> tuple[str, ...]:
 
 def settings(box: Box) -> dict[str, bytes]:
     """Give what an IoT system remembers of its server."""
-    names = ("server.json", "root.pem", "credential.json", "enrolment.json")
+    names = ("connection.json", "enrolment.json")
     return {name: (box.folder / name).read_bytes() for name in names if (box.folder / name).exists()}
 
 

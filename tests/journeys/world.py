@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,13 @@ def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
 class Program:
     """A command of lancert that keeps running."""
 
-    def __init__(self, output: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, output: Path, *arguments: str, env: dict[str, str] | None = None, before: Sequence[str] = ()
+    ) -> None:
         self._output = output
         with output.open("ab") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "lancert", *arguments],
+                [*before, sys.executable, "-m", "lancert", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -121,12 +123,20 @@ class Service:
         self.program, self.facts = again.program, again.facts
 
 
-def start_service(folder: Path, *, https_port: int = 0, dns_port: int = 0, zone: str = "lancert.localhost") -> Service:
+def start_service(
+    folder: Path,
+    *,
+    https_port: int = 0,
+    dns_port: int = 0,
+    zone: str = "lancert.localhost",
+    env: dict[str, str] | None = None,
+) -> Service:
     """Start a service and wait until it is ready."""
     program = Program(
         folder.with_suffix(".out"),
         *("service", "run", "--folder", str(folder), "--zone", zone),
         *("--https-port", str(https_port), "--http-port", "0", "--dns-port", str(dns_port)),
+        env=env,
     )
     ready = folder / "service.json"
 
@@ -204,8 +214,8 @@ class Box:
     @property
     def ports(self) -> dict[str, int]:
         """Give where the homepage listens."""
-        ports: dict[str, int] = json.loads((self.folder / "listening.json").read_text())
-        return ports
+        told = json.loads((self.folder / "listening.json").read_text())
+        return {"http": told["http"], "https": told["https"]}
 
     def get(self, path: str) -> tuple[int, str]:
         """Open a page of the homepage over HTTP."""

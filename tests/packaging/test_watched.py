@@ -30,18 +30,26 @@ def door(tmp_path: Path) -> Iterator[socket.socket]:
 @pytest.fixture
 def agent(door: socket.socket, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """An agent started by that manager, which wants a sign of life every second."""
+    with _started(tmp_path) as process:
+        yield process
+        if process.poll() is None:
+            process.kill()
+
+
+def _started(tmp_path: Path) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "lancert", "box", "run", "--folder", str(tmp_path / "box"), "--http-port", "0"]
     command += ["--https-port", "0", "--listen", "127.0.0.1", "--address", "127.0.0.1"]
+    return subprocess.Popen(command, env=_managed(tmp_path), stdout=subprocess.DEVNULL)
+
+
+def _managed(tmp_path: Path) -> dict[str, str]:
     environment = {
         **environment_without_settings(),
         "NOTIFY_SOCKET": str(tmp_path / "notify"),
         "WATCHDOG_USEC": "1000000",
     }
     environment.pop("WATCHDOG_PID", None)
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-        yield process
-        if process.poll() is None:
-            process.kill()
+    return environment
 
 
 def _told(door: socket.socket) -> str:
@@ -80,6 +88,39 @@ def test_a_stopped_loop_gives_no_sign_of_life(door: socket.socket, agent: "subpr
     door.settimeout(20)
 
     assert _told(door) == "WATCHDOG=1"
+
+
+_HANGS = """
+import asyncio, pathlib, sys, time
+from ipaddress import ip_address
+from lancert.box.app import BoxSettings, run
+from lancert.protocol.messages import Kind
+settings = BoxSettings(
+    folder=pathlib.Path(sys.argv[1]), name="Shop", kind=Kind.BOX, http_port=0, https_port=0,
+    listen=("127.0.0.1",), addresses=(ip_address("127.0.0.1"),),
+)
+asyncio.run(run(settings, lambda started: asyncio.get_running_loop().call_later(1, time.sleep, 60)))
+"""
+
+
+def test_a_loop_that_hangs_gives_no_sign_of_life_and_the_next_agent_serves(door: socket.socket, tmp_path: Path) -> None:
+    """F-74: an agent whose loop is caught in one call is silent; once the manager killed it, another one serves."""
+    with subprocess.Popen([sys.executable, "-c", _HANGS, str(tmp_path / "box")], env=_managed(tmp_path)) as hung:
+        while _told(door) != "WATCHDOG=1":
+            continue
+        door.settimeout(1.5)  # longer than this manager waits
+        with pytest.raises(TimeoutError):
+            while True:
+                _told(door)
+        assert hung.poll() is None
+        hung.kill()
+    door.settimeout(20)
+    with _started(tmp_path) as process:
+        try:
+            assert _told(door).startswith("READY=1")
+            assert _told(door) == "WATCHDOG=1"
+        finally:
+            process.kill()
 
 
 async def _hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -13,7 +13,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from http.client import parse_headers
 from pathlib import Path
@@ -70,20 +70,26 @@ Behaviour = Reply | Raw | Hang | Reset | Close
 
 
 class HttpsPeer:
-    """Serves on a free port of loopback until its block ends.
+    """Serves until its block ends, on a free port of loopback unless told.
 
-    ``answer`` decides about each request, ``before_tls`` about each connection before its handshake; both may be
-    changed at any time. Without a certificate it speaks plain HTTP, as a proxy or a sign-in page does.
+    ``answer`` decides about each request, ``before_tls`` about each connection before its handshake, ``first`` about
+    the first ones instead; all may be changed at any time.
+
+    Without a certificate it speaks plain HTTP, as a proxy or a sign-in page does.
     """
 
-    def __init__(self, certificate: Path | None) -> None:
+    def __init__(self, certificate: Path | None, addresses: Sequence[str] = ("127.0.0.1",), port: int = 0) -> None:
         self.answer: Callable[[Request], Behaviour] = lambda request: Reply()
         self.before_tls: Behaviour | None = None
+        self.first: list[Behaviour] = []
         self.requests: list[Request] = []
         self.connections = 0
         self._context = None if certificate is None else _context(certificate)
-        self._door = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._door.getsockname()[1]
+        self._doors = [
+            socket.create_server((one, port), family=socket.AF_INET6 if ":" in one else socket.AF_INET)
+            for one in addresses
+        ]
+        self.port: int = self._doors[0].getsockname()[1]
         self._is_over = threading.Event()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -97,16 +103,18 @@ class HttpsPeer:
         self._context = _context(certificate)
 
     def __enter__(self) -> Self:
-        self._start(self._accept)
+        for door in self._doors:
+            self._start(self._accept, door)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_over.set()
-        with contextlib.suppress(OSError):
-            self._door.shutdown(socket.SHUT_RDWR)
-        self._door.close()
+        for door in self._doors:
+            with contextlib.suppress(OSError):
+                door.shutdown(socket.SHUT_RDWR)
+            door.close()
         for one in list(self._open):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -119,10 +127,10 @@ class HttpsPeer:
         self._threads.append(thread)
         thread.start()
 
-    def _accept(self) -> None:
+    def _accept(self, door: socket.socket) -> None:
         while not self._is_over.is_set():
             try:
-                connection, _from = self._door.accept()
+                connection, _from = door.accept()
             except OSError:
                 return
             self.connections += 1
@@ -132,17 +140,19 @@ class HttpsPeer:
     def _serve(self, connection: socket.socket) -> None:
         connection.settimeout(_PATIENCE)
         with connection, contextlib.suppress(OSError, ValueError):
-            if self.before_tls is not None:
-                if isinstance(self.before_tls, Reset | Close):
+            before_tls = self.first.pop(0) if self.first else self.before_tls
+            if before_tls is not None:
+                if isinstance(before_tls, Reset | Close):
                     # The connection has to stand for the other side before it ends, or it never was one.
                     connection.recv(1, socket.MSG_PEEK)
-                self._do(connection, connection, self.before_tls)
+                self._do(connection, connection, before_tls)
                 return
             if self._context is None:
                 self._exchange(connection, connection)
                 return
-            with self._context.wrap_socket(connection, server_side=True) as tls:
+            with self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as tls:
                 self._open.add(tls)
+                tls.do_handshake()
                 self._exchange(connection, tls)
 
     def _exchange(self, connection: socket.socket, stream: socket.socket) -> None:

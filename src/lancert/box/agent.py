@@ -8,57 +8,42 @@ try, even by an unknown exception, schedules the next one. The last good certifi
 import asyncio
 import contextlib
 import dataclasses
-import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lancert import __version__
-from lancert.box import keys, network, plan, tries
+from lancert.box import disk, keys, plan, reset, tries
+from lancert.box.agent_settings import AgentSettings
 from lancert.box.client import Unreachable, system_roots
 from lancert.box.connecting import connect, offered_roots, unreachable
 from lancert.box.conversation import Loaded, NotLoaded, Wish, load
-from lancert.box.diagnosis.doctor import diagnose
+from lancert.box.deploy.beside import OtherPrograms
 from lancert.box.diagnosis.result import Finding
-from lancert.box.facts import BoxFacts, LastTry, Ports, Server
+from lancert.box.diagnosis.rounds import Rounds
+from lancert.box.facts import BoxFacts, LastTry, Server
 from lancert.box.folder import Folder
-from lancert.box.maintenance import Maintenance
+from lancert.box.log_level import LogLevel
 from lancert.box.pin import PinDoor, PinVerdict
 from lancert.box.reports import Reports
 from lancert.box.requests import SignedRequests
 from lancert.box.store import CertificateStore
+from lancert.box.surroundings import Surroundings
 from lancert.box.time import Timekeeper
-from lancert.kit.clock import Clock, SystemClock
-from lancert.kit.logs import LEVELS, Log, last_lines, set_level
+from lancert.kit.logs import Log, last_lines
+from lancert.kit.redaction import keep_out
 from lancert.protocol import problems
 from lancert.protocol.certificate import public_bytes
 from lancert.protocol.credential import Credential
-from lancert.protocol.messages import Kind
-from lancert.protocol.names import Address
 from lancert.protocol.problems import Occurrence
 
+if TYPE_CHECKING:
+    from lancert.box.diagnosis.doctor import Patient
+
 _GLANCE = 2.0  # seconds between two looks at what other processes may have changed
-_ADDRESSES_EVERY = 5  # glances
 
 log = Log("box.agent")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentSettings:
-    """What an agent is told at its start.
-
-    Without ``addresses`` those of the private networks are found; ``own_host`` is an address it listens on.
-    """
-
-    name: str
-    kind: Kind
-    ports: Ports
-    own_host: str = "127.0.0.1"
-    addresses: tuple[Address, ...] = ()
-    maintenance: Maintenance | None = None
-    clock: Clock = field(default_factory=SystemClock)
-    chance: Callable[[], float] = random.random
 
 
 class Agent:
@@ -71,19 +56,22 @@ class Agent:
         certificate, proven = store.stored.usable, folder.proven_moment()
         known_past = [moment for moment in (certificate and certificate.facts.not_before, proven) if moment]
         self._time = Timekeeper(settings.clock, known_past)
-        self._requests = SignedRequests(folder, settings.clock, self._time)
+        self._disk = disk.DiskWatch(folder.path)
+        self._disk_takes_writes_again = False
+        self._requests = SignedRequests(folder, settings.clock, self._time, settings.proxies)
         self._reports = Reports(self._requests, self._time)
+        self._rounds = Rounds(self._make_a_round, now=self.now, monotonic=self._time.monotonic, news=self._reports.soon)
         self._pin = PinDoor(folder.pin, settings.clock)
         self._wake = asyncio.Event()
-        self._log_level = folder.log_level()
+        self._log_level = LogLevel(folder, self._time)
         self._swap: Callable[[Path], None] = lambda path: None
+        self.other_programs = OtherPrograms()
         self._is_loading = False
         self._was_asked = False
         self._renewal_asked = folder.renewal_asked()
         self._renewal_taken_up = 0
         self._clock_was_set = False
-        self._addresses = settings.addresses or network.addresses()
-        self._glances = 0
+        self._surroundings = Surroundings(settings.addresses)
         self._read_folder()
         last = folder.last_try()
         # A start is a new beginning: the result of the last try is shown, its wait does not count (M2, M8).
@@ -110,14 +98,25 @@ class Agent:
             enrolment=self._enrolment,
             stored=self._store.stored,
             last_try=self._last_try,
-            addresses=self._addresses,
+            addresses=self._surroundings.addresses,
+            interfaces=self._surroundings.interfaces,
+            answers=self._surroundings.answers,
             is_loading=self._is_loading,
             was_asked=self._was_asked,
             renewal_asked=self._renewal_asked not in (0, self._renewal_taken_up),
-            log_level=self._log_level,
+            log_level=self._log_level.level,
+            log_level_until=self._log_level.until,
             clock_is_wrong=self._time.is_wrong,
             clock_was_set=self._clock_was_set,
+            disk_takes_writes_again=self._disk_takes_writes_again,
             maintenance=self._settings.maintenance,
+            notices=(
+                *(self._settings.watch.notices if self._settings.watch else ()),
+                *self._notices,
+                *self._disk.notices(tries.disk_cause(self._last_try)),
+                *self.other_programs.notices(),
+            ),
+            handed_over=self.other_programs.handed_over(),
         )
 
     def homepage_opened(self) -> None:
@@ -131,7 +130,7 @@ class Agent:
 
     async def connect(self, server: Server, credential: Credential | None) -> None:
         """Connect to a server, trusted by the root with its fingerprint. Raises ConnectRefused."""
-        await connect(self._folder, server, credential)
+        await connect(self._folder, server, credential, proxies=self._settings.proxies)
         log.info("connected to a server", server=server.url)
         self._changed()
 
@@ -149,33 +148,77 @@ class Agent:
         self._wake.set()
 
     def set_log_level(self, level: str) -> None:
-        """Record more or less. Raises ValueError for an unknown level."""
-        if level not in LEVELS:
-            raise ValueError(level)
-        self._folder.set_log_level(level)
-        self._log_level = level
-        set_level(level)
-        log.info("the log level was changed", level=level)
+        """Record more or less for a day. Raises ValueError for an unknown level."""
+        self._log_level.choose(level)
 
     def log_lines(self, count: int) -> list[str]:
         """Give the last lines of the log, redacted."""
         return last_lines(self._folder.log_file, count)
 
+    def log_bundle(self, findings: Sequence[Finding] | None) -> bytes:
+        """Give everything that helps to find a cause as one zip file, without any secret."""
+        from lancert.box.bundle import Told, make_bundle  # hardly ever needed
+
+        proxies = self._settings.proxies
+        return make_bundle(self._folder, Told(facts=self.facts(), now=self.now(), findings=findings, proxies=proxies))
+
+    def reset(self) -> str:
+        """Have everything removed that this box knows, within seconds; gives the PIN it has then. Raises OSError."""
+        log.warning("a reset to factory settings was asked for")
+        return reset.ask(self._folder.path)
+
     async def diagnose(self) -> Sequence[Finding]:
         """Run the doctor."""
-        client = self._requests.client(self._server) if self._server else None
-        return await diagnose(self.facts(), client, self.now(), own_host=self._settings.own_host)
+        from lancert.box.diagnosis.doctor import diagnose  # 0.8 MB that a start can do without
+
+        findings = await diagnose(self._patient(writes=True))
+        self._rounds.take(findings)
+        return findings
+
+    async def _make_a_round(self) -> Sequence[Finding]:
+        from lancert.box.diagnosis.doctor import diagnose
+
+        return await diagnose(self._patient(writes=False))
+
+    def _patient(self, *, writes: bool) -> "Patient":
+        from lancert.box.diagnosis.doctor import Patient
+
+        return Patient(
+            facts=self.facts(),
+            folder=self._folder,
+            client=self._requests.client(self._server) if self._server else None,
+            now=self.now(),
+            shown=self._settings.clock.now(),
+            own_host=self._settings.own_host,
+            public_resolvers=self._settings.public_resolvers,
+            writes=writes,
+        )
 
     # The loop
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            try:
-                await self._turn()
-            except Exception:
-                log.exception("a turn of the agent failed")
-                await asyncio.sleep(_GLANCE)
+        following = asyncio.create_task(self._surroundings.follow(self.facts, self._moved))
+        try:
+            while True:
+                try:
+                    await self._turn()
+                except Exception:
+                    log.exception("a turn of the agent failed")
+                    await asyncio.sleep(_GLANCE)
+        finally:
+            await self._rounds.end()
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+
+    def _moved(self) -> None:
+        """Take note of a new address: it is told to the service, and what did not reach it may reach it now."""
+        last = self._last_try
+        if last is not None and last.problem is not None and last.problem.problem is problems.LOAD_REQUEST_EXCEPTION:
+            self._was_asked = True
+        self._reports.moved()
+        self._wake.set()
 
     async def _turn(self) -> None:
         step = plan.next_step(self.facts(), self._look_at_clock())
@@ -189,11 +232,12 @@ class Agent:
                 return
             case plan.Wait(because=None):
                 self._was_asked = False
+        self._rounds.look_in(self.facts())
         await self._report()
         await self._sleep(step)
 
     async def _report(self) -> None:
-        if "check-now" in await self._reports.send_when_due(self.facts()):
+        if "check-now" in await self._reports.send_when_due(self.facts(), self._rounds.last):
             self.homepage_opened()
 
     def _look_at_clock(self) -> datetime:
@@ -210,23 +254,27 @@ class Agent:
         """Wait for whatever comes first: something is due, somebody asks, or something was changed elsewhere."""
         until = step.until if isinstance(step, plan.Wait) else None
         seconds = _GLANCE if until is None else min(_GLANCE, max(0.05, (until - self.now()).total_seconds()))
+        # Not wait_for, which loses a cancellation that coincides with the event (CPython issue 86296).
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
         self._wake.clear()
         self._glance()
 
+    def look_again(self) -> None:
+        """Look at the folder at once, as ``systemctl reload`` asks for."""
+        self._wake.set()
+
     def _glance(self) -> None:
+        self._log_level.look()
         if self._folder.stamp() != self._stamp:
             log.info("the settings were changed by another process")
             self._changed()
         self._renewal_asked = self._folder.renewal_asked()
-        self._glances += 1
-        if self._glances % _ADDRESSES_EVERY == 0 and not self._settings.addresses:
-            found = network.addresses()
-            if found != self._addresses:
-                log.info("the addresses changed", addresses=[str(one) for one in found])
-                self._addresses = found
-                self._reports.soon()
+        if self._settings.watch is not None:
+            self._settings.watch.look()
+        if self._disk.look() and tries.disk_cause(self._last_try):
+            self._disk_takes_writes_again = True
 
     def _changed(self) -> None:
         self._read_folder()
@@ -236,9 +284,12 @@ class Agent:
         self._wake.set()
 
     def _read_folder(self) -> None:
+        self._folder.check()
+        self._notices = self._folder.notices()
         self._stamp = self._folder.stamp()
         self._server = self._folder.server()
         self._credential = self._folder.credential()
+        keep_out(half for half in (self._credential.contract, self._credential.database) if half is not None)
         self._enrolment = self._folder.enrolment()
 
     # Loading
@@ -267,12 +318,13 @@ class Agent:
             last = self._failed(unreachable(error, server))
         except OSError as error:
             reference = log.exception("the certificate could not be stored", detail=str(error))
-            last = self._failed(_unexpected(server, reference))
+            self._disk.look()
+            last = self._failed(_unexpected(server, reference, disk.cause_of(error)))
         except Exception:
             last = self._failed(_unexpected(server, log.exception("loading failed unexpectedly")))
         finally:
             self._is_loading = False
-        self._last_try, self._clock_was_set = last, False
+        self._last_try, self._clock_was_set, self._disk_takes_writes_again = last, False, False
         try:
             self._folder.tried(last)
         except OSError as error:
@@ -314,6 +366,8 @@ class Agent:
             )
             self._time.certified(generation.installed.facts.not_before)
             self._swap(generation.path)
+            self.other_programs.installed()
+            self._surroundings.look_again()
         return result
 
     def _installed(self) -> LastTry:
@@ -336,9 +390,9 @@ class Agent:
         return tries.after_failing(self._last_try, problem, header, now, self._settings.chance)
 
 
-def _unexpected(server: Server, reference: str) -> Occurrence:
+def _unexpected(server: Server, reference: str, cause: str | None = None) -> Occurrence:
     return Occurrence(
         problem=problems.LOAD_REQUEST_EXCEPTION,
-        cause_id="unexpected",
+        cause_id=cause or "unexpected",
         facts={"server": server.url, "reference": reference},
     )

@@ -1,86 +1,73 @@
 """The box's way to its server: one HTTPS request at a time, every failure with the hop and the cause it belongs to.
 
-Each hop is a step of its own here: look-up, TCP, TLS, HTTP. So "unknown name", "refused" and "no answer" are told
-apart without guessing, and the agent stays small. ``*.localhost`` is loopback without asking anybody (RFC 6761,
-6.3). When a proxy is set in the environment (``HTTPS_PROXY``) it does the look-up. TLS is always verified, against
-the configured roots or those of the operating system, and the host name; there is no way to switch that off (S-09).
+Each hop is a step of its own: look-up, TCP, a proxy where one is set, TLS, HTTP. So "unknown name", "refused" and "no
+answer" are told apart without guessing, and the agent stays small (docs/decisions/0005). A proxy does the look-up.
+TLS is always verified, against the configured roots or those of the operating system, and the host name; there is no
+way to switch that off (S-09).
 """
 
 import asyncio
-import secrets
-import socket
+import contextlib
 import ssl
-from base64 import b64encode
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from ipaddress import ip_address
-from urllib.parse import unquote, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.utils import CryptographyDeprecationWarning
 
 from lancert.box import wire
 from lancert.box.conversation import Answered
+from lancert.box.dialing import dial
 from lancert.box.facts import Server
+from lancert.box.hops import Hop as Hop
+from lancert.box.hops import Taken
+from lancert.box.hops import Unreachable as Unreachable
+from lancert.box.lookup import look_up as look_up
+from lancert.box.portal import is_a_sign_in_page
+from lancert.box.proxies import Proxies, Proxy, open_tunnel
 from lancert.kit.clock import Clock
-from lancert.kit.settings import proxy_may_be_set
+from lancert.kit.lean import plain_host
 
 _NOT_YET_VALID = 9
 _EXPIRED = 10
-
-
-class Hop(StrEnum):
-    """How far a request came."""
-
-    LOOKUP = "lookup"
-    CONNECT = "connect"
-    TLS = "tls"
-    HTTP = "http"
-
-
-class Unreachable(Exception):
-    """The server could not be reached: ``cause`` as in ERR_IOT_HTTPS_LOAD_REQUEST_EXCEPTION, the text for the log.
-
-    ``reference`` is what a page may show and the log holds beside the text.
-    """
-
-    def __init__(self, cause: str, hop: Hop, detail: str) -> None:
-        # Some errors of the system come without a word.
-        super().__init__(detail or f"{cause} at {hop}")
-        self.cause = cause
-        self.hop = hop
-        self.reference = secrets.token_hex(4)
+_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME
+_HTTP_PORT = 80
+_SHORT = 2.0  # seconds for a question about the way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long a request may take, in seconds: one TCP connection, one TLS handshake, everything together."""
+    """How long a request may take, in seconds: the TCP connection, the TLS handshake, everything together."""
 
-    connect: float = 5.0
-    handshake: float = 8.0
+    connect: float = 8.0
+    handshake: float = 6.0
     whole: float = 15.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proxy:
-    """A proxy that connections go through, by HTTP CONNECT (RFC 9110, 9.3.6)."""
-
-    host: str
-    port: int
-    authorization: str | None
-
-
 class Client:
-    """Talks to one server, trusted by these roots, or by those of the operating system when there are none."""
+    """Talks to one server, trusted by these roots, or by those of the operating system when there are none.
+
+    ``taken`` are the hops of the last request, as far as it came, ``proxy`` the proxy it went through, if any.
+    """
 
     def __init__(
-        self, server: Server, roots: Sequence[x509.Certificate], clock: Clock, limits: Limits | None = None
+        self,
+        server: Server,
+        roots: Sequence[x509.Certificate],
+        clock: Clock,
+        limits: Limits | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         self._server = server
         self._roots = roots
         self._clock = clock
         self._limits = limits or Limits()
+        self._proxies = proxies or Proxies()
+        self.taken: list[Taken] = []
+        self.proxy: str | None = None
+        self._hop, self._began = Hop.LOOKUP, 0.0
 
     async def post(self, path: str, body: bytes, headers: dict[str, str]) -> Answered:
         """Send one JSON message. Raises Unreachable."""
@@ -100,77 +87,119 @@ class Client:
         context.verify_mode = ssl.CERT_NONE
         return await self._request("GET", path, b"", {}, context)
 
+    async def get_at_any_time(self, path: str) -> Answered:
+        """Fetch something from a server that proves itself in all but the dates of its certificate. Raises Unreachable.
+
+        It tells how wrong the clock of this machine is; nothing else may be believed that comes in.
+        """
+        context = self._tls_context()
+        context.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
+        return await self._request("GET", path, b"", {}, context)
+
     async def _request(
         self, method: str, path: str, body: bytes, headers: dict[str, str], context: ssl.SSLContext | None = None
     ) -> Answered:
-        hop = Hop.LOOKUP
-        writer: asyncio.StreamWriter | None = None
+        request = wire.Request(
+            method=method,
+            target=path,
+            headers={"host": self._server.authority, "connection": "close", **headers},
+            body=body,
+        )
+        self.taken = []
+        self._starts(Hop.LOOKUP)
         try:
-            async with asyncio.timeout(self._limits.whole):
-                proxy = proxy_for(self._server.host)
-                addresses = [proxy.host] if proxy else await look_up(self._server.host)
-                hop = Hop.CONNECT
-                port = proxy.port if proxy else self._server.port
-                reader, writer = await self._connected(addresses, port)
-                if proxy is not None:
-                    await self._through(proxy, reader, writer)
-                hop = Hop.TLS
-                await self._secured(writer, context or self._tls_context())
-                hop = Hop.HTTP
-                request = wire.Request(
-                    method=method,
-                    target=path,
-                    headers={"host": self._server.authority, "connection": "close", **headers},
-                    body=body,
-                )
-                return await self._exchanged(request, reader, writer)
+            async with asyncio.timeout(self._limits.whole), contextlib.AsyncExitStack() as ends:
+                proxy = self._proxies.proxy_for(self._server.host, self._server.port)
+                self.proxy = proxy.name if proxy else None
+                try:
+                    reader, writer = await self._handshake(proxy, context, ends)
+                except Unreachable as error:
+                    if (error.cause, error.hop) != ("timeout", Hop.TLS):
+                        raise
+                    # Nothing was said yet: over a bad wire a fresh connection comes through sooner (F-27).
+                    reader, writer = await self._handshake(proxy, context, ends)
+                self._came(writer.get_extra_info("ssl_object").version() or "")
+                self._starts(Hop.HTTP)
+                answered = await self._exchanged(request, reader, writer)
+                self._came(str(answered.status))
+                return answered
         except TimeoutError as error:
-            raise Unreachable("timeout", hop, f"no answer within {self._limits.whole:.0f} s") from error
-        finally:
-            if writer is not None:
-                # What is left is not waited for: the answer is complete, or the connection is given up.
-                writer.transport.abort()
+            detail = f"no answer within {self._limits.whole:.0f} s"
+            # The system asks its name servers for longer than anybody here waits.
+            cause = "name-server-down" if self._hop is Hop.LOOKUP else "timeout"
+            raise Unreachable(cause, self._hop, detail) from error
 
-    async def _connected(
-        self, addresses: Sequence[str], port: int
+    async def _handshake(
+        self, proxy: Proxy | None, context: ssl.SSLContext | None, ends: contextlib.AsyncExitStack
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        failed: Unreachable | None = None
-        for address in addresses:
-            try:
-                async with asyncio.timeout(self._limits.connect):
-                    return await asyncio.open_connection(address, port)
-            except TimeoutError as error:
-                failed = Unreachable("timeout", Hop.CONNECT, f"{address} did not answer")
-                failed.__cause__ = error
-            except ConnectionRefusedError as error:
-                failed = failed or Unreachable("refused", Hop.CONNECT, str(error))
-            except ConnectionError as error:
-                # Taken and cut at once: somebody is there, so it is no question of the way.
-                failed = failed or Unreachable("broken-off", Hop.CONNECT, str(error))
-            except OSError as error:
-                failed = failed or Unreachable("no-route", Hop.CONNECT, str(error))
-        assert failed is not None
-        raise failed
+        """Take every hop up to TLS."""
+        self.taken = []
+        self._starts(Hop.LOOKUP)
+        reader, writer = await (self._connected(ends) if proxy is None else self._through(proxy, ends))
+        self._starts(Hop.TLS)
+        await self._secured(writer, context or self._tls_context())
+        return reader, writer
 
-    async def _through(self, proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        target = f"{self._server.host}:{self._server.port}"
-        headers = {"host": target}
-        if proxy.authorization is not None:
-            headers["proxy-authorization"] = proxy.authorization
+    def _starts(self, hop: Hop) -> None:
+        self._hop, self._began = hop, asyncio.get_running_loop().time()
+
+    def _came(self, where: str) -> None:
+        seconds = asyncio.get_running_loop().time() - self._began
+        self.taken.append(Taken(hop=self._hop, where=where, seconds=seconds))
+
+    async def _connected(self, ends: contextlib.AsyncExitStack) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        addresses = await look_up(self._server.host)
+        self._came(", ".join(addresses))
+        self._starts(Hop.CONNECT)
         try:
-            status = await wire.connect_through(target, headers, reader, writer)
-        except (wire.BrokenOff, OSError) as error:
-            raise Unreachable("proxy", Hop.CONNECT, f"the proxy broke off: {error}") from error
-        if status != 200:
-            raise Unreachable("proxy", Hop.CONNECT, f"the proxy answered {status}")
+            return await self._dialled(addresses, self._server.port, ends)
+        except Unreachable as error:
+            if error.cause == "timeout" and await self._answers_otherwise(addresses):
+                error.cause, error.facts = "port-blocked", {"port": str(self._server.port)}
+            raise
+
+    async def _answers_otherwise(self, addresses: Sequence[str]) -> bool:
+        """Say whether the host takes plain HTTP while it does not answer on the port of the service."""
+        if self._server.port == _HTTP_PORT:
+            return False
+        with contextlib.suppress(Unreachable):
+            (await dial(addresses[:1], _HTTP_PORT, min(_SHORT, self._limits.connect))).close()
+            return True
+        return False
+
+    async def _through(
+        self, proxy: Proxy, ends: contextlib.AsyncExitStack
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        try:
+            addresses = await look_up(proxy.host)
+            self._came(", ".join(addresses))
+            self._starts(Hop.CONNECT)
+            reader, writer = await self._dialled(addresses, proxy.port, ends)
+        except Unreachable as error:
+            cause, facts = "proxy-unreachable", {"proxy": proxy.name}
+            raise Unreachable(cause, error.hop, f"proxy, {error.cause}: {error}", facts) from error
+        self._starts(Hop.PROXY)
+        await open_tunnel(proxy, self._server.host, self._server.port, reader, writer)
+        self._came(proxy.name)
+        return reader, writer
+
+    async def _dialled(
+        self, addresses: Sequence[str], port: int, ends: contextlib.AsyncExitStack
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        door = await dial(addresses, port, self._limits.connect)
+        self._came(str(door.getpeername()[0]))
+        reader, writer = await asyncio.open_connection(sock=door)
+        # What is left is not waited for: the answer is complete, or the connection is given up.
+        ends.callback(writer.transport.abort)
+        return reader, writer
 
     async def _secured(self, writer: asyncio.StreamWriter, context: ssl.SSLContext) -> None:
         try:
             await writer.start_tls(
-                context, server_hostname=self._server.host, ssl_handshake_timeout=self._limits.handshake
+                context, server_hostname=plain_host(self._server.host), ssl_handshake_timeout=self._limits.handshake
             )
         except ssl.SSLCertVerificationError as error:
-            raise Unreachable(self._distrust(error), Hop.TLS, str(error)) from error
+            raise Unreachable(await self._distrust(error), Hop.TLS, str(error)) from error
         except ssl.SSLEOFError as error:
             raise Unreachable("broken-off", Hop.TLS, str(error)) from error
         except ssl.SSLError as error:
@@ -205,8 +234,8 @@ class Client:
         )
         return context
 
-    def _distrust(self, error: ssl.SSLCertVerificationError) -> str:
-        """Tell a wrong clock from a wrong server.
+    async def _distrust(self, error: ssl.SSLCertVerificationError) -> str:
+        """Tell a wrong clock and a sign-in page of the network from a wrong server.
 
         "Not yet valid" means that the clock is behind. "Expired" means a wrong clock only if the root, made for
         many years, seems to have expired or not to exist yet.
@@ -215,51 +244,16 @@ class Client:
         root_is_valid = all(root.not_valid_before_utc <= now <= root.not_valid_after_utc for root in self._roots)
         if error.verify_code == _NOT_YET_VALID or (error.verify_code == _EXPIRED and not root_is_valid):
             return "clock"
+        addresses = [taken.where for taken in self.taken if taken.hop is Hop.CONNECT]
+        if self.proxy is None and await is_a_sign_in_page(self._server.host, addresses):
+            return "captive-portal"
         return "untrusted"
-
-
-async def look_up(host: str) -> list[str]:
-    """Give the addresses of a host, version 4 and 6. Raises Unreachable."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return ["127.0.0.1", "::1"]
-    try:
-        return [str(ip_address(host))]
-    except ValueError:
-        pass
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        cause = "name-server-down" if error.errno == socket.EAI_AGAIN else "name-unknown"
-        raise Unreachable(cause, Hop.LOOKUP, str(error)) from error
-    except UnicodeError as error:
-        raise Unreachable("name-unknown", Hop.LOOKUP, str(error)) from error
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def proxy_for(host: str) -> Proxy | None:
-    """Give the proxy the environment names for HTTPS to this host, if any. Raises Unreachable when it names none."""
-    if not proxy_may_be_set():
-        return None
-    from urllib.request import getproxies, proxy_bypass  # 3 MB that hardly any box needs
-
-    proxies = getproxies()
-    written = proxies.get("https") or proxies.get("all")
-    if not written or host == "localhost" or host.endswith(".localhost") or proxy_bypass(host):
-        return None
-    try:
-        parts = urlsplit(written if "://" in written else f"http://{written}")
-        proxy_host, port = parts.hostname, parts.port or 8080
-    except ValueError as error:
-        raise Unreachable("proxy", Hop.LOOKUP, f"the proxy setting cannot be read: {error}") from error
-    if not proxy_host or parts.scheme.startswith("socks"):
-        raise Unreachable("proxy", Hop.LOOKUP, "the proxy setting names no HTTP proxy")
-    authorization = None
-    if parts.username:
-        name_and_password = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        authorization = f"Basic {b64encode(name_and_password.encode()).decode()}"
-    return Proxy(host=proxy_host, port=port, authorization=authorization)
 
 
 def system_roots() -> list[x509.Certificate]:
     """Give the roots of the operating system, for a server whose certificates are publicly trusted."""
-    return [x509.load_der_x509_certificate(der) for der in ssl.create_default_context().get_ca_certs(binary_form=True)]
+    found = ssl.create_default_context().get_ca_certs(binary_form=True)
+    with warnings.catch_warnings():
+        # Some systems have roots older than the rule that a serial number is positive; the journal is not about them.
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return [x509.load_der_x509_certificate(der) for der in found]

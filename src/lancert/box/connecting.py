@@ -12,6 +12,7 @@ from lancert.box.client import Client, Hop, Unreachable
 from lancert.box.conversation import Answered
 from lancert.box.facts import Server, parse_server
 from lancert.box.folder import Folder
+from lancert.box.proxies import Proxies
 from lancert.kit.clock import SystemClock
 from lancert.kit.logs import Log
 from lancert.protocol import problems
@@ -30,7 +31,11 @@ class ConnectRefused(Exception):
 
 
 async def connect(
-    folder: Folder, server: Server, credential: Credential | None, roots: Sequence[x509.Certificate] = ()
+    folder: Folder,
+    server: Server,
+    credential: Credential | None,
+    roots: Sequence[x509.Certificate] = (),
+    proxies: Proxies | None = None,
 ) -> None:
     """Connect to a server that is trusted by these roots, or by the root with the fingerprint it names.
 
@@ -39,7 +44,7 @@ async def connect(
     trusted = list(roots)
     if not trusted and server.root_fingerprint is not None:
         try:
-            trusted = [await fetch_root(server, server.root_fingerprint)]
+            trusted = [await fetch_root(server, server.root_fingerprint, proxies)]
         except Unreachable as error:
             log.warning(
                 "the root could not be fetched",
@@ -49,17 +54,15 @@ async def connect(
                 reference=error.reference,
             )
             raise ConnectRefused(unreachable(error, server)) from error
-    folder.connect(server, trusted)
-    if credential is not None:
-        folder.change_credential(credential)
+    folder.connect(server, trusted, credential)
 
 
-async def fetch_root(server: Server, fingerprint: str) -> x509.Certificate:
+async def fetch_root(server: Server, fingerprint: str, proxies: Proxies | None = None) -> x509.Certificate:
     """Fetch the root of a server by its fingerprint (SHA-256). Raises Unreachable.
 
     Nothing but the certificate with exactly this fingerprint is taken from that connection (docs/decisions/0006).
     """
-    answered = await Client(server, [], SystemClock()).get_unverified("/root.pem")
+    answered = await Client(server, [], SystemClock(), proxies=proxies).get_unverified("/root.pem")
     for root in _certificates(answered):
         if root.fingerprint(hashes.SHA256()).hex() == fingerprint:
             return root
@@ -97,5 +100,5 @@ def unreachable(error: Unreachable, server: Server) -> Occurrence:
     return Occurrence(
         problem=problems.LOAD_REQUEST_EXCEPTION,
         cause_id=error.cause,
-        facts={"server": server.url, "reference": error.reference},
+        facts={**error.facts, "server": server.url, "reference": error.reference},
     )

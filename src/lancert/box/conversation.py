@@ -6,12 +6,12 @@ What is in an answer is believed only after ``check_chain``: our key, our names,
 """
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from lancert.box.facts import Enrolment, Server
+from lancert.box.facts import Enrolment, Server, known_options
 from lancert.kit.clock import from_text
 from lancert.kit.logs import Log
 from lancert.protocol import problems
@@ -52,6 +52,7 @@ class Answered:
     body: bytes
     retry_after: str | None = None
     server_time: datetime | None = None
+    location: str | None = None
 
     def shows_a_wrong_clock(self, now: datetime) -> bool:
         """Say whether the clock of this box differs from the server's by more than five minutes."""
@@ -138,7 +139,12 @@ def _enrol(wish: Wish, next_counter: Callable[[], Counter]) -> Generator[Ask, An
         answer = decode(EnrolmentAnswer, answered.body, ignore_unknown=True)
         if not is_label(answer.label):
             raise NotAMessage("label", "is not a label")
-        return Enrolment(box=answer.box, label=Label(answer.label), zone=parse_zone(answer.zone))
+        return Enrolment(
+            box=answer.box,
+            label=Label(answer.label),
+            zone=parse_zone(answer.zone),
+            also_answered=known_options(answer.also_answered),
+        )
     except (NotAMessage, NotAZone) as error:
         return NotLoaded(problem=_unusable(wish.server, str(error)), enrolment=None)
 
@@ -159,6 +165,8 @@ def _take(answered: Answered, wish: Wish, enrolment: Enrolment, now: datetime) -
         start, end = from_text(answer.renewal.start), from_text(answer.renewal.end)
     except (NotAMessage, NotAChain, NotOurs, ValueError) as error:
         return NotLoaded(problem=_unusable(wish.server, str(error)), enrolment=enrolment)
+    # What the zone answers may have changed since the enrolment.
+    enrolment = replace(enrolment, also_answered=known_options(answer.also_answered))
     return Loaded(enrolment=enrolment, chain=chain, renewal_start=start, renewal_end=end)
 
 

@@ -6,17 +6,30 @@ do), ``status`` (what to tell) and the homepage (what to draw).
 
 import contextlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from lancert.box.deploy.outcome import HandedOver
+from lancert.box.interfaces import Interface
 from lancert.box.maintenance import Maintenance
+from lancert.box.notices import Notice
 from lancert.kit.language import N_
 from lancert.protocol.certificate import CertificateFacts
 from lancert.protocol.credential import Credential
-from lancert.protocol.messages import Kind
-from lancert.protocol.names import Address, Label, NotAZone, Zone, is_label, parse_zone
+from lancert.protocol.messages import Kind, ZoneOption
+from lancert.protocol.names import (
+    Address,
+    AddressRanges,
+    Label,
+    NotAZone,
+    Zone,
+    is_label,
+    parse_zone,
+    ranges_for_zone,
+)
 from lancert.protocol.problems import Occurrence
 
 _HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:.]+")
@@ -52,6 +65,11 @@ class Server:
         return urlsplit(self.url).netloc
 
 
+def known_options(told: object) -> tuple[ZoneOption, ...]:
+    """Give the options of a zone that this box knows, in a stable order; a newer service may have others."""
+    return tuple(option for option in ZoneOption if isinstance(told, list) and option.value in told)
+
+
 def parse_server(text: str, root_fingerprint: str | None = None) -> Server:
     """Read a server address as people type it. Raises NotAServer."""
     written = text.strip()
@@ -79,11 +97,24 @@ def parse_server(text: str, root_fingerprint: str | None = None) -> Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """Who the box is to its server: valid for the server and the credential it was made with."""
+    """Who the box is to its server: valid for the server and the credential it was made with.
+
+    ``also_answered`` are the options of the zone that the server told last.
+    """
 
     box: str
     label: Label
     zone: Zone
+    also_answered: tuple[ZoneOption, ...] = ()
+
+    @property
+    def ranges(self) -> AddressRanges:
+        """Give the addresses that have a name in the zone."""
+        return ranges_for_zone(
+            self.zone,
+            shared=ZoneOption.SHARED in self.also_answered,
+            link_local=ZoneOption.LINK_LOCAL in self.also_answered,
+        )
 
     @property
     def name_space(self) -> "NameSpace":
@@ -164,11 +195,13 @@ class Ports:
 class BoxFacts:
     """All that decisions and pages need.
 
-    ``addresses`` are the private addresses of the box, the one of the default route first. ``is_loading`` says that
+    ``addresses`` are the private addresses of the box, the one of the default route first; ``interfaces`` say where
+    each is, those without a link too, and ``answers`` whether its own HTTPS answers there. ``is_loading`` says that
     a try is under way, ``was_asked`` that somebody opened the homepage since the last try, ``renewal_asked`` that
     somebody with the PIN, or at the command line, wants a new certificate although the old one will do.
     ``clock_is_wrong`` says that the clock shows a time before what is known to be past, ``clock_was_set`` that the last
     try failed because of a wrong clock, which was set since. ``maintenance`` is when the shop wants renewals.
+    ``log_level_until`` is when a log level that was chosen gives way to the normal one.
     """
 
     name: str
@@ -180,13 +213,23 @@ class BoxFacts:
     stored: StoredCertificate = field(default_factory=StoredCertificate)
     last_try: LastTry | None = None
     addresses: tuple[Address, ...] = ()
+    interfaces: tuple[Interface, ...] = ()
+    answers: Mapping[Address, bool] = field(default_factory=dict)
     is_loading: bool = False
     was_asked: bool = False
     renewal_asked: bool = False
     log_level: str = "info"
+    log_level_until: datetime | None = None
     clock_is_wrong: bool = False
     clock_was_set: bool = False
+    disk_takes_writes_again: bool = False
+    """The disk refused to store what the last try got, and there is room since."""
     maintenance: Maintenance | None = None
+    notices: tuple[Notice, ...] = ()
+    """What to know beside the problems: settings and files that cannot be used."""
+
+    handed_over: tuple[HandedOver, ...] = ()
+    """How the last hand-over to each other program went."""
 
     @property
     def name_spaces(self) -> tuple[NameSpace, ...]:

@@ -6,33 +6,89 @@ read counts as absent and is reported; nothing is deleted because of it.
 
 import contextlib
 import json
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from lancert.box.facts import Enrolment, LastTry, NotAServer, Outcome, Ports, Server, parse_server
-from lancert.kit.clock import from_text, to_text
-from lancert.kit.files import private_directory, read_limited, write_private
-from lancert.kit.logs import LEVELS, Log
-from lancert.kit.secret import Secret
-from lancert.protocol.credential import (
-    Credential,
-    NotACredential,
-    NotAToken,
-    parse_contract,
-    parse_database_uuid,
-    parse_fingerprint,
+from lancert.box import keys, notices
+from lancert.box.facts import Enrolment, LastTry, Ports, Server
+from lancert.box.log_level import LONGEST, ChosenLevel
+from lancert.box.notices import Notice
+from lancert.box.remembered import (
+    NOT_UNDERSTOOD,
+    Connection,
+    boot_of,
+    connection_document,
+    connection_of,
+    credential_of,
+    enrolment_of,
+    last_try_document,
+    last_try_of,
+    moment_of,
+    pin_of,
+    server_of,
 )
-from lancert.protocol.names import Label, NotAZone, is_label, parse_zone
-from lancert.protocol.problems import CATALOGUE, Criterion, Occurrence, Reason
+from lancert.box.setting_aside import aside, plain_file, set_aside
+from lancert.kit.clock import from_text, to_text
+from lancert.kit.files import (
+    FileTooLarge,
+    close_to_others,
+    is_open_to_others,
+    private_directory,
+    read_limited,
+    write_private,
+)
+from lancert.kit.logs import LEVELS, NORMAL, Log
+from lancert.protocol.certificate import UNREADABLE
+from lancert.protocol.credential import Credential
+from lancert.protocol.names import Address, parse_address
 
-_LIMIT = 65_536
+_LIMIT = 262_144
+
+LOOPBACK = "127.0.0.1"
+
+_UNDERSTOOD: Mapping[str, Callable[[dict[str, Any]], object]] = {
+    "connection.json": connection_of,
+    # What an earlier version kept in files of their own.
+    "server.json": server_of,
+    "credential.json": credential_of,
+    "enrolment.json": enrolment_of,
+    "boot.json": boot_of,
+    "time.json": moment_of,
+    "pin.json": pin_of,
+    # A wrong value in one of these costs nothing, and may come from another version.
+    "last-try.json": dict,
+    "listening.json": dict,
+    "log-level.json": dict,
+    "renewal-asked.json": dict,
+    "hand-over.json": dict,
+}
+_EARLIER = ("server.json", "credential.json", "root.pem")
+_ALL = (*_UNDERSTOOD, "identity.pem", "root.pem")
+_NEEDED = ("connection.json", *_EARLIER)
+"""The files whose loss a person has to make good; the others are made anew."""
+
+_NO_KEY = tuple(one for one in UNREADABLE if not issubclass(one, OSError))
+
+Fact = TypeVar("Fact")
 
 log = Log("box.folder")
+
+
+class State(StrEnum):
+    """How a file was found."""
+
+    READABLE = "readable"
+    ABSENT = "absent"
+    DAMAGED = "damaged"
+    WITHHELD = "withheld"
+    """The system does not give it back: another owner, or a failing disk. It may be whole."""
 
 
 class Folder:
@@ -45,11 +101,12 @@ class Folder:
         self.stop_gap = path / "stop-gap.pem"
         self.log_file = path / "log" / "box.log"
         self.pin = path / "pin.json"
-        self._root = path / "root.pem"
+        self._set_aside: list[str] = []
+        self._were_open: list[str] = []
 
     def stamp(self) -> tuple[int, ...]:
         """Give a value that changes when the server or the credential is changed, by whatever process."""
-        return tuple(self._changed(name) for name in ("server.json", "credential.json", "root.pem"))
+        return tuple(self._changed(name) for name in ("connection.json", *_EARLIER))
 
     def ask_for_renewal(self) -> None:
         """Ask the agent for a new certificate although the old one will do."""
@@ -70,75 +127,106 @@ class Folder:
         except OSError:
             return 0
 
+    def check(self) -> None:
+        """Close what is open to others and set aside what is damaged: for the agent, which then goes on without it."""
+        for name in _ALL:
+            state = self._state(name)
+            if state is State.DAMAGED:
+                self.make_way(name)
+            elif state is State.READABLE:
+                self._close(name)
+
+    def make_way(self, name: str) -> None:
+        """Set a file aside that cannot be read and is about to be replaced."""
+        if self._state(name) not in (State.DAMAGED, State.WITHHELD):
+            return
+        try:
+            set_aside(self.path / name)
+        except OSError as error:
+            log.error("a file that cannot be read could not be set aside", file=name, detail=str(error))
+        else:
+            log.error("a file that cannot be read was set aside", file=name)
+            self._set_aside.append(name)
+
+    def _close(self, name: str) -> None:
+        with contextlib.suppress(OSError):
+            if is_open_to_others(self.path / name):
+                close_to_others(self.path / name)
+                log.warning("a file was open to other accounts and was closed", file=name)
+                self._were_open.append(name)
+
+    def notices(self) -> tuple[Notice, ...]:
+        """Say which files cannot be used, and what that means; nothing is changed."""
+        found = {name: self._state(name) for name in _ALL}
+        lost = [name for name in _NEEDED if found[name] is State.ABSENT and aside(self.path / name).exists()]
+        if found["connection.json"] is State.READABLE:
+            lost = []
+        made_anew = [name for name in self._set_aside if name not in _NEEDED]
+        return (
+            *(notices.file_set_aside(name) for name in dict.fromkeys([*lost, *made_anew])),
+            *(notices.unreadable_file(name) for name in found if found[name] in (State.DAMAGED, State.WITHHELD)),
+            *(notices.file_was_open(name) for name in dict.fromkeys(self._were_open)),
+        )
+
+    def _connection(self) -> Connection:
+        connection = self._fact("connection.json", connection_of)
+        if connection is not None:
+            return connection
+        try:
+            roots = read_limited(self.path / "root.pem", _LIMIT).decode("ascii", "replace")
+        except OSError:
+            roots = ""
+        return Connection(
+            server=self._fact("server.json", server_of),
+            roots=roots,
+            credential=self._fact("credential.json", credential_of) or Credential(),
+        )
+
+    def _connect(self, connection: Connection) -> None:
+        self._write("connection.json", connection_document(connection))
+        for name in _EARLIER:
+            with contextlib.suppress(OSError):
+                (self.path / name).unlink(missing_ok=True)
+
     def server(self) -> Server | None:
         """Read the server this box is connected to."""
-        read = self._read("server.json")
-        if read is None:
-            return None
-        try:
-            fingerprint = read.get("root_fingerprint")
-            return parse_server(
-                _text(read["url"]), None if fingerprint is None else parse_fingerprint(_text(fingerprint))
-            )
-        except (KeyError, TypeError, NotAServer, NotAToken):
-            log.error("the server address cannot be read")
-            return None
+        return self._connection().server
 
     def roots(self) -> list[x509.Certificate]:
         """Read the roots the server and the certificates are expected to come from; none: the system's roots count."""
+        written = self._connection().roots
         try:
-            return x509.load_pem_x509_certificates(read_limited(self._root, _LIMIT))
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError):
+            return x509.load_pem_x509_certificates(written.encode()) if written else []
+        except ValueError:
             log.error("the root certificate cannot be read")
             return []
 
-    def connect(self, server: Server, roots: list[x509.Certificate]) -> None:
-        """Remember the server, with the roots it is trusted by."""
-        if roots:
-            pem = b"".join(root.public_bytes(serialization.Encoding.PEM) for root in roots)
-            write_private(self._root, pem)
-        else:
-            self._root.unlink(missing_ok=True)
-        known = self.server()
-        if known is None or known.url != server.url:
+    def connect(self, server: Server, roots: list[x509.Certificate], credential: Credential | None = None) -> None:
+        """Remember the server, with the roots it is trusted by and the credential for it, or the one that is known.
+
+        All of it is one file, so that a kill leaves the old connection or the new one.
+        """
+        known = self._connection()
+        pem = b"".join(root.public_bytes(serialization.Encoding.PEM) for root in roots).decode("ascii")
+        new = Connection(server=server, roots=pem, credential=credential or known.credential)
+        if known.server is None or known.server.url != server.url or known.credential != new.credential:
             self.forget_enrolment()
-        self._write("server.json", asdict(server))
+        self._connect(new)
 
     def credential(self) -> Credential:
         """Read the credential, whole or in part."""
-        read = self._read("credential.json") or {}
-        contract: Secret | None = None
-        database: Secret | None = None
-        with contextlib.suppress(NotACredential):
-            contract = parse_contract(str(read["contract"])) if read.get("contract") else None
-        with contextlib.suppress(NotACredential):
-            database = parse_database_uuid(str(read["database"])) if read.get("database") else None
-        return Credential(contract=contract, database=database)
+        return self._connection().credential
 
     def change_credential(self, credential: Credential) -> None:
         """Remember the credential; an enrolment made with another one no longer counts."""
-        if credential != self.credential():
+        known = self._connection()
+        if credential != known.credential:
             self.forget_enrolment()
-        self._write(
-            "credential.json",
-            {
-                "contract": credential.contract.reveal() if credential.contract else None,
-                "database": credential.database.reveal() if credential.database else None,
-            },
-        )
+        self._connect(replace(known, credential=credential))
 
     def enrolment(self) -> Enrolment | None:
         """Read who this box is to its server."""
-        read = self._read("enrolment.json")
-        try:
-            if read is None or not is_label(str(read["label"])):
-                return None
-            return Enrolment(box=str(read["box"]), label=Label(str(read["label"])), zone=parse_zone(str(read["zone"])))
-        except (KeyError, NotAZone):
-            log.error("the enrolment cannot be read")
-            return None
+        return self._fact("enrolment.json", enrolment_of)
 
     def enrolled(self, enrolment: Enrolment) -> None:
         """Remember who this box is to its server."""
@@ -155,18 +243,13 @@ class Folder:
         The seconds since 1970 are a lower bound, so that a file that was lost or came back from a backup does not
         leave the box behind what the service has seen; where the clock is wrong, the number before decides.
         """
-        read = self._read("boot.json") or {}
-        known = read.get("boot")
-        boot = max((known if isinstance(known, int) and known >= 0 else 0) + 1, int(now.timestamp()))
+        boot = max((self._fact("boot.json", boot_of) or 0) + 1, int(now.timestamp()))
         self._write("boot.json", {"boot": boot})
         return boot
 
     def proven_moment(self) -> datetime | None:
         """Read the last moment a proven server told: the clock cannot be earlier (F-20)."""
-        try:
-            return from_text((self._read("time.json") or {})["proven"])
-        except (KeyError, ValueError, TypeError):
-            return None
+        return self._fact("time.json", moment_of)
 
     def proved(self, moment: datetime) -> None:
         """Remember what a proven server told, once a day at most (F-13)."""
@@ -174,14 +257,36 @@ class Folder:
         if known is None or moment < known or moment - known >= timedelta(days=1):
             self._write("time.json", {"proven": to_text(moment)})
 
-    def log_level(self) -> str:
-        """Read the chosen log level."""
-        level = (self._read("log-level.json") or {}).get("level")
-        return level if level in LEVELS else "info"
+    def log_level(self) -> ChosenLevel | None:
+        """Read the log level that was chosen in place of the normal one."""
+        read = self._read("log-level.json")
+        try:
+            if read is None or read["level"] not in LEVELS or read["level"] == NORMAL:
+                return None
+            left = timedelta(seconds=min(int(read["left_seconds"]), int(LONGEST.total_seconds())))
+            return ChosenLevel(level=read["level"], until=from_text(read["until"]), left=left)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None
 
-    def set_log_level(self, level: str) -> None:
-        """Remember the log level."""
-        self._write("log-level.json", {"level": level})
+    def choose_log_level(self, choice: ChosenLevel | None) -> None:
+        """Remember the log level; None is the normal one."""
+        if choice is None:
+            (self.path / "log-level.json").unlink(missing_ok=True)
+            return
+        left = int(choice.left.total_seconds())
+        self._write("log-level.json", {"level": choice.level, "until": to_text(choice.until), "left_seconds": left})
+
+    def hand_over(self) -> dict[str, Any] | None:
+        """Read how the last hand-over to each target went, as it was written."""
+        return self._read("hand-over.json")
+
+    def remember_hand_over(self, record: dict[str, Any]) -> None:
+        """Remember how the hand-overs went. Raises OSError."""
+        self._write("hand-over.json", record)
+
+    def hand_over_stamp(self) -> int:
+        """Give a value that changes with what is remembered, by whatever process."""
+        return self._changed("hand-over.json")
 
     def listening(self) -> Ports | None:
         """Read where a running agent listens, as it last said; whether it still does is another question."""
@@ -191,82 +296,72 @@ class Folder:
         except (KeyError, TypeError, ValueError, OverflowError):
             return None
 
-    def listens(self, ports: Ports) -> None:
-        """Say where this agent listens."""
-        if ports != self.listening():
-            self._write("listening.json", asdict(ports))
+    def listens(self, ports: Ports, host: str = LOOPBACK, addresses: Sequence[Address] = ()) -> None:
+        """Say where this agent listens, and which addresses it was told to publish."""
+        said = {**asdict(ports), "host": host, "addresses": [str(one) for one in addresses]}
+        if said != self._read("listening.json"):
+            self._write("listening.json", said)
+
+    def told_by_agent(self) -> tuple[str, tuple[Address, ...]]:
+        """Read an address a running agent listens on, and those it was told to publish, as it last said."""
+        read = self._read("listening.json") or {}
+        host, texts = read.get("host"), read.get("addresses")
+        found = [parse_address(text) for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
+        is_host = isinstance(host, str) and parse_address(host) is not None
+        return str(host) if is_host else LOOPBACK, tuple(one for one in found if one is not None)
 
     def last_try(self) -> LastTry | None:
         """Read how the last try to load ended."""
-        read = self._read("last-try.json")
-        try:
-            return None if read is None else _last_try(read)
-        except (KeyError, ValueError, TypeError, AttributeError, OverflowError):
-            return None
+        return self._fact("last-try.json", last_try_of)
 
     def tried(self, last: LastTry) -> None:
         """Remember how the last try ended."""
-        problem = last.problem
-        self._write(
-            "last-try.json",
-            {
-                "at": to_text(last.at),
-                "outcome": last.outcome.value,
-                "failures": last.failures,
-                "next_at": to_text(last.next_at) if last.next_at else None,
-                "problem": None
-                if problem is None
-                else {
-                    "code": problem.problem.code,
-                    "cause": problem.cause_id,
-                    "facts": dict(problem.facts),
-                    "reasons": [{"criterion": r.criterion.value, "facts": dict(r.facts)} for r in problem.reasons],
-                },
-            },
-        )
+        self._write("last-try.json", last_try_document(last))
+
+    def _state(self, name: str) -> State:
+        try:
+            self._understand(name)
+        except FileNotFoundError:
+            return State.ABSENT
+        except (FileTooLarge, RecursionError, *NOT_UNDERSTOOD, *_NO_KEY):
+            return State.DAMAGED
+        except OSError:
+            return State.WITHHELD
+        return State.READABLE
+
+    def _understand(self, name: str) -> None:
+        match name:
+            case "identity.pem":
+                keys.read_identity(plain_file(self.path / name))
+            case "root.pem":
+                x509.load_pem_x509_certificates(read_limited(plain_file(self.path / name), _LIMIT))
+            case _:
+                _UNDERSTOOD[name](self._load(name))
+
+    def _fact(self, name: str, understand: Callable[[dict[str, Any]], Fact]) -> Fact | None:
+        read = self._read(name)
+        try:
+            return None if read is None else understand(read)
+        except NOT_UNDERSTOOD:
+            log.error("a file of the folder makes no sense", file=name)
+            return None
+
+    def _load(self, name: str) -> dict[str, Any]:
+        """Read a document. Raises OSError, ValueError or RecursionError."""
+        read = json.loads(read_limited(plain_file(self.path / name), _LIMIT))
+        if not isinstance(read, dict):
+            raise ValueError("not a document")
+        return read
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
-            read = json.loads(read_limited(self.path / name, _LIMIT))
+            return self._load(name)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError):
             log.error("a file of the folder cannot be read", file=name)
             return None
-        return read if isinstance(read, dict) else None
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
+        self.make_way(name)
         write_private(self.path / name, json.dumps(content, indent=1).encode() + b"\n")
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value
-
-
-def _last_try(read: dict[str, Any]) -> LastTry:
-    next_at: datetime | None = from_text(read["next_at"]) if read["next_at"] else None
-    return LastTry(
-        at=from_text(read["at"]),
-        outcome=Outcome(read["outcome"]),
-        failures=int(read["failures"]),
-        next_at=next_at,
-        problem=None if read["problem"] is None else _occurrence(read["problem"]),
-    )
-
-
-def _occurrence(read: dict[str, Any]) -> Occurrence:
-    problem = {row.code: row for row in CATALOGUE}[read["code"]]
-    occurrence = Occurrence(
-        problem=problem,
-        cause_id=read["cause"],
-        facts={str(name): str(value) for name, value in read["facts"].items()},
-        reasons=tuple(
-            Reason(criterion=Criterion(one["criterion"]), facts=dict(one["facts"])) for one in read["reasons"]
-        ),
-    )
-    # A cause or a status that this version does not know must fail here, not on the homepage.
-    assert occurrence.cause is not None or occurrence.cause_id is None
-    assert occurrence.code
-    return occurrence

@@ -13,8 +13,12 @@ import secrets
 from enum import StrEnum
 from pathlib import Path
 
+from lancert.box.remembered import NOT_UNDERSTOOD, pin_of
 from lancert.kit.clock import Clock
 from lancert.kit.files import read_limited, write_private
+from lancert.kit.logs import Log
+
+log = Log("box.pin")
 
 _DIGITS = 10
 # 8 MiB and about 25 ms on a small board; the file it protects lies beside the keys themselves.
@@ -56,9 +60,8 @@ def _hash(pin: str, salt: bytes) -> bytes:
 
 def _read(path: Path) -> tuple[bytes, bytes] | None:
     try:
-        read = json.loads(read_limited(path, 1000))
-        return bytes.fromhex(read["salt"]), bytes.fromhex(read["hash"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return pin_of(json.loads(read_limited(path, 1000)))
+    except (OSError, RecursionError, *NOT_UNDERSTOOD):
         return None
 
 
@@ -81,14 +84,20 @@ class PinDoor:
         # A tried PIN counts before it is checked: many requests at once must not get more tries than one by one.
         self._failures.setdefault(source, []).append(self._clock.monotonic())
         if stored is None or len(digits) != _DIGITS or not (digits.isascii() and digits.isdigit()):
-            return PinVerdict.WRONG, 0
+            return self._wrong(source)
         salt, expected = stored
         async with self._one_at_a_time:
             tried = await asyncio.get_running_loop().run_in_executor(None, _hash, digits, salt)
         if not hmac.compare_digest(tried, expected):
-            return PinVerdict.WRONG, 0
+            return self._wrong(source)
         self._failures.pop(source, None)
+        log.info("the PIN was entered", source=source)
         return PinVerdict.RIGHT, 0
+
+    def _wrong(self, source: str) -> tuple[PinVerdict, int]:
+        # Tries beyond the free ones are not recorded one by one, lest they push everything else out of the log.
+        log.warning("a wrong PIN was entered", source=source, tries=len(self._failures.get(source, ())))
+        return PinVerdict.WRONG, 0
 
     def _wait(self, source: str) -> int:
         now = self._clock.monotonic()

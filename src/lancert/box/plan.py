@@ -155,7 +155,7 @@ def earliest_try(facts: BoxFacts, now: datetime) -> datetime:
     last = facts.last_try
     if last is None or last.at > now:
         return now
-    if facts.renewal_asked or facts.clock_was_set:
+    if facts.renewal_asked or facts.clock_was_set or facts.disk_takes_writes_again:
         return last.at + BETWEEN_TOLD_TRIES
     if facts.was_asked:
         return last.at + BETWEEN_ASKED_TRIES

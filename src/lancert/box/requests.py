@@ -10,6 +10,7 @@ from lancert.box.client import Client
 from lancert.box.conversation import Answered, Ask
 from lancert.box.facts import Server
 from lancert.box.folder import Folder
+from lancert.box.proxies import Proxies
 from lancert.box.time import Timekeeper
 from lancert.kit.clock import Clock
 from lancert.kit.logs import Log
@@ -22,8 +23,9 @@ log = Log("box.requests")
 class SignedRequests:
     """Signs what is sent to the server, and counts it."""
 
-    def __init__(self, folder: Folder, clock: Clock, time: Timekeeper) -> None:
+    def __init__(self, folder: Folder, clock: Clock, time: Timekeeper, proxies: Proxies | None = None) -> None:
         self._folder = folder
+        self._proxies = proxies
         self._clock = clock
         self._time = time
         self._boot: int | None = None
@@ -32,7 +34,7 @@ class SignedRequests:
     def client(self, server: Server) -> Client:
         """Give a client that trusts the server by what was configured."""
         # TLS goes by the clock of the machine, so that clock explains its failures.
-        return Client(server, self._folder.roots(), self._clock)
+        return Client(server, self._folder.roots(), self._clock, proxies=self._proxies)
 
     async def send(self, client: Client, server: Server, ask: Ask) -> Answered:
         """Sign and send. Raises Unreachable."""

@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import Any
 
 from lancert.box import plan, urls
+from lancert.box.deploy.telling import targets_document
 from lancert.box.facts import BoxFacts, Outcome
+from lancert.box.interfaces import Interface
 from lancert.kit.clock import to_text
 from lancert.kit.language import Translate
 from lancert.protocol.problems import Occurrence
@@ -54,14 +56,8 @@ def status_document(facts: BoxFacts, now: datetime, translate: Translate) -> dic
         "now": to_text(now),
         "url": urls.https_url(facts),
         "stable_url": urls.stable_url(facts),
-        "urls": [
-            {
-                "address": str(address),
-                "http": urls.http_url(address, facts),
-                "https": urls.https_urls(facts).get(address),
-            }
-            for address in facts.addresses
-        ],
+        "urls": [_way(way) for way in urls.ways(facts)],
+        "interfaces": [_interface(one) for one in facts.interfaces],
         "server": facts.server.url if facts.server else None,
         "credential": {
             "contract": "missing" if facts.credential.contract is None else "set",
@@ -70,8 +66,35 @@ def status_document(facts: BoxFacts, now: datetime, translate: Translate) -> dic
         "certificate": _certificate(facts, now),
         "last_try": _last_try(facts),
         "next_try": _next_try(facts, now),
+        "maintenance": _maintenance(facts, now),
         "is_loading": facts.is_loading,
+        "log_level": {
+            "level": facts.log_level,
+            "until": to_text(facts.log_level_until) if facts.log_level_until else None,
+        },
         "problems": [problem_document(problem, translate) for problem in plan.problems_of(facts, now)],
+        "notices": [notice.document(translate) for notice in facts.notices],
+        "hand_over": targets_document(facts.handed_over, translate),
+    }
+
+
+def _way(way: urls.Way) -> dict[str, Any]:
+    return {
+        "address": str(way.address),
+        "interface": way.interface.name if way.interface else None,
+        "has_link": way.has_link,
+        "https_answers": way.answers,
+        "http": way.http,
+        "https": way.https,
+    }
+
+
+def _interface(one: Interface) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "kind": one.kind.value,
+        "has_link": one.has_link,
+        "has_default_route": one.has_default_route,
     }
 
 
@@ -113,6 +136,26 @@ def _last_try(facts: BoxFacts) -> dict[str, Any] | None:
         "at": to_text(last.at),
         "outcome": last.outcome.value,
         "code": last.problem.code if last.problem and last.outcome is not Outcome.INSTALLED else None,
+    }
+
+
+def maintenance_wait(facts: BoxFacts, now: datetime) -> datetime | None:
+    """Give the moment in the time for maintenance that a renewal waits for; None when it waits for nothing such."""
+    step = plan.next_step(facts, now)
+    if facts.maintenance is None or not isinstance(step, plan.Wait) or step.because != plan.DUE:
+        return None
+    # A wait that ends outside is one that the emergency ends.
+    return step.until if facts.maintenance.opening(step.until).begin <= step.until else None
+
+
+def _maintenance(facts: BoxFacts, now: datetime) -> dict[str, Any] | None:
+    if facts.maintenance is None:
+        return None
+    waits = maintenance_wait(facts, now)
+    return {
+        "begin": f"{facts.maintenance.begin:%H:%M}",
+        "end": f"{facts.maintenance.end:%H:%M}",
+        "waits_until": to_text(waits) if waits else None,
     }
 
 

@@ -21,11 +21,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lancert.box.facts import InstalledCertificate, StoredCertificate
-from lancert.box.keys import pending_key, private_pem
+from lancert.box.keys import pending_key, private_pem, read_pending_key
+from lancert.box.setting_aside import set_aside
 from lancert.kit.clock import from_text, to_text
 from lancert.kit.files import (
     FileTooLarge,
     close_to_others,
+    erase,
     is_open_to_others,
     private_directory,
     read_limited,
@@ -73,9 +75,12 @@ class CertificateStore:
     """The folder of generations; one process uses it at a time (the agent holds the lock of the box's folder)."""
 
     def __init__(self, folder: Path) -> None:
-        if folder.is_file():
-            folder.replace(folder.with_name(f"set-aside-{folder.name}"))
-        self._folder = private_directory(folder)
+        self._folder = folder
+        try:
+            self._make_folder()
+        except OSError as error:
+            # What can be read is served all the same; before anything is written it is tried again.
+            log.error("the folder of the certificates cannot be made", detail=str(error))
         self._current = folder / "current"
         self._damage = folder / "damage"
         self._pending = folder / "pending-key.pem"
@@ -93,6 +98,13 @@ class CertificateStore:
             except Damaged as damaged:
                 damage = damaged.cause
         return StoredCertificate(damage=damage)
+
+    def newest(self) -> Generation:
+        """Give the generation a ``check`` would find, and change nothing. Raises Damaged when there is none."""
+        for path in self._candidates():
+            with contextlib.suppress(Damaged):
+                return read_generation(path)
+        raise Damaged("damaged", "there is no certificate that can be used")
 
     def check(self) -> StoredCertificate:
         """Read what is there: the current generation, or the newest older one that is whole.
@@ -118,10 +130,11 @@ class CertificateStore:
 
     def _waits_for(self, generation: Generation) -> bool:
         """Say whether the waiting key already has its certificate: the next one gets a key of its own (S-03)."""
-        if not self._pending.exists():
+        try:
+            waiting = read_pending_key(self._pending).public_key()
+        except (OSError, *UNREADABLE):
             return False
-        certified = generation.chain[0].public_key()
-        return public_bytes(self.pending_key().public_key()) == public_bytes(certified)
+        return public_bytes(waiting) == public_bytes(generation.chain[0].public_key())
 
     def _clear_away(self) -> None:
         """Remove what an interrupted write left, which may hold a key, and what stands where the pointer belongs."""
@@ -129,7 +142,7 @@ class CertificateStore:
             self._forget(rest)
         if self._current.is_dir():
             with contextlib.suppress(OSError):
-                self._current.replace(self._folder / f"set-aside-{self._current.name}")
+                set_aside(self._current)
 
     def _candidates(self) -> list[Path]:
         """Give the generations worth reading, best first."""
@@ -141,8 +154,14 @@ class CertificateStore:
         return [current, *(path for path in found if path != current)]
 
     def pending_key(self) -> ec.EllipticCurvePrivateKey:
-        """Give the key of the certificate being asked for; it is on the disk before its CSR can leave."""
+        """Give the key of the certificate asked for; it is on the disk before its CSR can leave. Raises OSError."""
+        self._make_folder()
         return pending_key(self._pending)
+
+    def _make_folder(self) -> None:
+        if not self._folder.is_dir() and (self._folder.exists() or self._folder.is_symlink()):
+            set_aside(self._folder)
+        private_directory(self._folder)
 
     def install(
         self,
@@ -153,7 +172,8 @@ class CertificateStore:
         renewal_end: datetime,
     ) -> Generation:
         """Make a new generation the current one. Raises OSError, and then the old one is still current."""
-        self._number = max([self._number, *(_number(path) for path in self._newest_first())]) + 1
+        # Without a look at what is there, a new generation could take the place of the one in service.
+        self._number = max([self._number, *(_number(path) for path in self._folder.iterdir())]) + 1
         path, before = self._folder / f"generation-{self._number:06}.pem", self._named_by_current()
         try:
             write_private(path, generation_file(private_pem(key), chain, renewal_start, renewal_end))
@@ -204,14 +224,21 @@ class CertificateStore:
         return self._folder / name if _GENERATION.fullmatch(name) else None
 
     def _newest_first(self) -> list[Path]:
-        found = [path for path in self._folder.iterdir() if _GENERATION.fullmatch(path.name)]
+        found = [path for path in self._listed() if _GENERATION.fullmatch(path.name)]
         return sorted(found, key=_number, reverse=True)
+
+    def _listed(self) -> list[Path]:
+        try:
+            return list(self._folder.iterdir())
+        except OSError as error:
+            log.error("the folder of the certificates cannot be read", detail=str(error))
+            return []
 
     def _set_aside(self, path: Path, damaged: Damaged) -> None:
         log.error("a stored certificate cannot be used", file=path.name, cause=damaged.cause, detail=str(damaged))
         with contextlib.suppress(OSError):
             write_private(self._damage, damaged.cause.encode())
-        aside = [p for p in self._folder.iterdir() if p.name.startswith("set-aside-")]
+        aside = [p for p in self._listed() if p.name.startswith("set-aside-generation-")]
         for old in sorted(aside, key=lambda p: p.name)[: max(0, len(aside) - _SET_ASIDE_KEPT + 1)]:
             self._forget(old)
         with contextlib.suppress(OSError):
@@ -230,8 +257,9 @@ class CertificateStore:
 
     @staticmethod
     def _forget(path: Path) -> None:
+        # A key that is not needed any more is overwritten too, so that a reset leaves none behind (S-15).
         with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
+            erase(path)
 
 
 def _number(path: Path) -> int:

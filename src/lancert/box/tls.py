@@ -32,27 +32,6 @@ def server_context(certificate: Path) -> ssl.SSLContext:
     return context
 
 
-class SwappedContext:
-    """A context whose every new connection is served by the newest certificate.
-
-    The listener holds one context for ever; its SNI callback, which OpenSSL calls also for clients that send no
-    name, puts the complete newest context in its place. Established connections live on. Loading a new pair into
-    the context in use would break it for a moment, and for good if the pair does not match.
-    """
-
-    def __init__(self, first: ssl.SSLContext) -> None:
-        self._newest = first
-        self.outer = first
-        self.outer.sni_callback = self._serve_newest
-
-    def swap(self, newest: ssl.SSLContext) -> None:
-        """Serve this context from the next connection on."""
-        self._newest = newest
-
-    def _serve_newest(self, connection: ssl.SSLObject, _name: str | None, _outer: ssl.SSLContext) -> None:
-        connection.context = self._newest
-
-
 def write_stop_gap(path: Path, addresses: Sequence[Address], now: datetime) -> None:
     """Write a self-signed certificate with its key for the time before the first real one."""
     key = ec.generate_private_key(ec.SECP256R1())

@@ -55,6 +55,12 @@ def moved(last: LastTry | None, jump: timedelta) -> LastTry | None:
         return replace(last, next_at=None)
 
 
+def disk_cause(last: LastTry | None) -> str | None:
+    """Give the cause of the last failure when it was the disk that refused to store what came."""
+    cause = last.problem.cause_id if last is not None and last.problem is not None else None
+    return cause if cause is not None and cause.startswith("disk-") else None
+
+
 def failed_by_clock(last: LastTry | None) -> bool:
     """Say whether a wrong clock was why the last try failed."""
     return last is not None and last.problem is not None and last.problem.cause_id == "clock"

@@ -7,16 +7,35 @@ a new process would not have a better one.
 
 import asyncio
 import ssl
+from typing import Protocol
 
+from lancert.kit.dead_mans_switch import DeadMansSwitch
 from lancert.kit.logs import Log
-from lancert.kit.service_manager import ServiceManager
 
 _AGAIN = 0.5  # seconds from a try that failed to the next
 
 log = Log("box.watchdog")
 
 
-async def give_signs_of_life(manager: ServiceManager, patience: float, host: str, port: int) -> None:
+class Watcher(Protocol):
+    """Who wants to know that the box serves: a service manager, or a switch that ends the process."""
+
+    def alive(self) -> None:
+        """Take a sign of life."""
+        ...
+
+    def status(self, status: str) -> None:
+        """Take in one line how things are."""
+        ...
+
+
+async def end_when_stuck(patience: float, host: str, port: int) -> None:
+    """End the process when it has not served for so many seconds, where no service manager does so; for ever."""
+    with DeadMansSwitch(patience) as switch:
+        await give_signs_of_life(switch, patience, host, port)
+
+
+async def give_signs_of_life(manager: Watcher, patience: float, host: str, port: int) -> None:
     """Tell the manager twice within its patience, in seconds, that this box serves; for ever."""
     answered = True
     while True:

@@ -57,6 +57,7 @@ async def exchange(request: Request, reader: asyncio.StreamReader, writer: async
         body=body,
         retry_after=found.get("retry-after"),
         server_time=_date(found.get("date")),
+        location=found.get("location"),
     )
 
 

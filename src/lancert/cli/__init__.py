@@ -3,13 +3,14 @@
 A command whose part needs the service extra, on a machine that has the box only, says what to install.
 """
 
-import difflib
 import importlib
 import sys
 
-import click
-
 from lancert import __version__
+from lancert.kit.lean import without
+
+with without("uuid"):
+    import click
 
 _COMMANDS = {
     "box": "the IoT system: run it, connect it, look at it",
@@ -55,6 +56,8 @@ class _LazyGroup(click.Group):
         except click.UsageError as error:
             if args and (args[0].upper().startswith("ERR_IOT")):
                 raise click.UsageError(f"To read about a code, type: lancert explain {' '.join(args)}", ctx) from error
+            import difflib  # for a mistake only
+
             near = difflib.get_close_matches(args[0], _COMMANDS, 1) if args else []
             hint = f"Did you mean: lancert {near[0]}?" if near else f"There are: {', '.join(_COMMANDS)}."
             raise click.UsageError(f"{error.message} {hint}", ctx) from error

@@ -11,6 +11,11 @@ from lancert.protocol.problems import CATALOGUE, CRITERIA, LOAD_REQUEST_NO_RESUL
 
 _UNFILLED = {
     "server": "the server",
+    "proxy": "…",
+    "firewall": "…",
+    "port": "…",
+    "needed": "4 or 6",
+    "here": "6 or 4",
     "status": "NNN",
     "reference": "…",
     "environment": "…",

@@ -36,6 +36,8 @@ FORMS = {
     "/cogs/log-level": {"level": "debug", "pin": PIN},
     "/cogs/log": {"pin": PIN},
     "/cogs/log/download": {"pin": PIN},
+    "/cogs/log/bundle": {"pin": PIN},
+    "/cogs/reset": {"word": "RESET", "pin": PIN},
 }
 
 
@@ -225,7 +227,7 @@ def test_with_a_certificate_settings_are_changed_over_https_only(
 ) -> None:
     """The PIN does not travel in the clear; the page leads to itself over HTTPS, by name and by IP."""
     agent.paper = states["secure"]
-    page = path.removesuffix("/download")
+    page = path.removesuffix("/download").removesuffix("/bundle")
     shown, sent = ask("GET", page), ask("POST", path, form=FORMS[path])
 
     assert (shown.status, sent.status) == (200, 403)
@@ -279,6 +281,57 @@ def test_the_log_is_downloaded_under_a_fixed_name(ask: Ask, agent: PaperAgent) -
     assert reply.header("content-disposition") == 'attachment; filename="lancert-box.log"'
     assert reply.header("content-type") == "text/plain; charset=utf-8"
     assert reply.body == b'{"event": "one"}\n{"event": "<script>"}\n'
+
+
+def test_all_for_support_comes_with_what_the_doctor_found(ask: Ask, agent: PaperAgent) -> None:
+    """One file under a fixed name; the doctor is asked first, unless he was just here (S-35)."""
+    agent.lines, agent.findings = ["one"], FINDINGS
+    replies = [ask("POST", "/cogs/log/bundle", form={"pin": PIN}) for _ in range(2)]
+
+    for reply in replies:
+        assert (reply.status, reply.header("content-type")) == (200, "application/zip")
+        assert reply.header("content-disposition") == 'attachment; filename="lancert-box-logs.zip"'
+        assert reply.body == f"one\n{len(FINDINGS)} findings".encode()
+    assert agent.examined == 1
+    assert 'formaction="/cogs/log/bundle"' in ask("GET", "/cogs/log").text
+
+
+@pytest.mark.promise("M18")
+def test_a_log_level_is_shown_with_its_end(ask: Ask, agent: PaperAgent) -> None:
+    """Whoever looks sees until when more is recorded; the normal level has no end."""
+    ask("POST", "/cogs/log-level", form=FORMS["/cogs/log-level"])
+    raised = [ask("GET", path).text for path in ("/cogs", "/cogs/log-level")]
+    ask("POST", "/cogs/log-level", form={"level": "info", "pin": PIN})
+
+    assert all("Until 21 November 2026, 14:05 UTC; then it is Info again by itself." in page for page in raised)
+    assert "kept for a day" in ask("GET", "/cogs").text
+
+
+@pytest.mark.parametrize("typed", ["", "yes", "RESETT", "Shop counter"])
+def test_a_reset_needs_its_word(ask: Ask, agent: PaperAgent, typed: str) -> None:
+    """Nobody loses a box by a slip of the finger, the PIN alone is not enough."""
+    before = agent.paper
+    reply = ask("POST", "/cogs/reset", form={"word": typed, "pin": PIN})
+
+    assert (reply.status, agent.paper) == (422, before)
+    assert "Type the word RESET here if you mean it." in reply.text
+
+
+@pytest.mark.parametrize("typed", ["RESET", " reset "])
+def test_a_reset_shows_the_new_pin_once(ask: Ask, agent: PaperAgent, typed: str) -> None:
+    """S-15: the page says what goes and what stays, then the PIN without which the box could not be used again."""
+    form = ask("GET", "/cogs/reset").text
+    reply = ask("POST", "/cogs/reset", form={"word": typed, "pin": PIN})
+
+    assert "all private keys" in form
+    assert "box.toml" in form
+    assert "may keep older copies" in form
+    assert reply.status == 200
+    assert reply.header("cache-control") == "no-store"
+    assert re.search(r"<strong>(\d{3} \d{3} \d{4})</strong>", reply.text)
+    assert 'href="http://192.168.1.5:8069/"' in reply.text
+    assert agent.paper.server is None
+    assert ask("POST", "/cogs/reset", form={"word": typed, "pin": PIN}).status == 403
 
 
 FINDINGS = (

@@ -5,20 +5,33 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
-from lancert.box.facts import BoxFacts, LastTry, Outcome
+from lancert.box.facts import BoxFacts, LastTry, Outcome, StoredCertificate
 from lancert.box.homepage.app import homepage_app
 from lancert.box.homepage.exchange import AsgiApp
 from lancert.box.homepage.paper import PaperAgent
+from lancert.box.interfaces import Interface, InterfaceKind
+from lancert.box.maintenance import parse_maintenance
 from lancert.protocol import problems
 from lancert.protocol.problems import CRITERIA, Criterion, Occurrence, Problem, Reason
 
 Ask = Callable[..., Any]
 
-LOOKED_AT = ("/", "/cogs", "/cogs/credential", "/cogs/server", "/cogs/log-level", "/cogs/diagnosis", "/cogs/log")
+LOOKED_AT = (
+    "/",
+    "/cogs",
+    "/cogs/credential",
+    "/cogs/server",
+    "/cogs/log-level",
+    "/cogs/diagnosis",
+    "/cogs/log",
+    "/cogs/reset",
+)
 NAMED = {
     "server": "https://service.example.com",
     "status": "paused",
@@ -224,6 +237,97 @@ def test_the_page_says_what_happens_next(
     agent.paper = states[state]
 
     assert sentence in words(ask("GET").text)
+
+
+NIGHT = replace(parse_maintenance("02:00-05:00"), zone=UTC)
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ("secure", "The certificate is renewed by itself from 5 December 2026, between 02:00 and 05:00 local time."),
+        (
+            "due",
+            "A new certificate is put in at the time for maintenance, between 02:00 and 05:00 local time: in 12 hours.",
+        ),
+        ("due, failed", "A new certificate is put in at the time for maintenance, between 02:00 and 05:00 local time:"),
+        ("unreachable", "Tries again by itself in 4 minutes, at 14:09 UTC."),
+    ],
+)
+def test_a_renewal_waits_for_the_night_and_the_page_says_so(
+    ask: Ask, agent: PaperAgent, states: dict[str, BoxFacts], state: str, sentence: str
+) -> None:
+    """A shop that has its certificates changed at night reads when; without a certificate nothing waits for it."""
+    usable = states["secure"].stored.usable
+    assert usable is not None
+    begun = replace(usable, renewal_start=agent.moment - timedelta(days=1))
+    due = replace(states["secure"], stored=StoredCertificate(usable=begun))
+    cases = {**states, "due": due, "due, failed": states["attention"]}
+    agent.paper = replace(cases[state], maintenance=NIGHT)
+
+    assert sentence in words(ask("GET").text)
+    assert state == "secure" or sentence in words(ask("GET", "/cogs").text)
+
+
+def test_a_log_level_that_was_raised_is_not_forgotten(ask: Ask, agent: PaperAgent, states: dict[str, BoxFacts]) -> None:
+    """Whoever opens the page sees that more is recorded than usual, and until when."""
+    agent.paper = states["secure"]
+    assert "log level" not in words(ask("GET").text)
+
+    agent.set_log_level("debug")
+    assert "The log level is Debug until 21 November 2026, 14:05 UTC." in words(ask("GET").text)
+
+
+WIRED = Interface(
+    name="eth0",
+    kind=InterfaceKind.WIRED,
+    has_link=True,
+    has_default_route=True,
+    addresses=(ip_address("192.168.1.5"), ip_address("fd12:3456::1")),
+)
+WIRELESS = Interface(
+    name="wlan0",
+    kind=InterfaceKind.WIRELESS,
+    has_link=True,
+    has_default_route=False,
+    addresses=(ip_address("10.0.0.9"),),
+)
+UNPLUGGED = Interface(
+    name="eth1",
+    kind=InterfaceKind.WIRED,
+    has_link=False,
+    has_default_route=False,
+    addresses=(ip_address("192.168.7.20"),),
+)
+
+
+@pytest.mark.promise("M6", "M10")
+def test_several_interfaces_are_told_apart(ask: Ask, agent: PaperAgent, states: dict[str, BoxFacts]) -> None:
+    """Each with its URLs and what is wrong there; a cable that is out offers no link that would not open."""
+    agent.paper = replace(
+        states["secure"],
+        addresses=(*WIRED.addresses, *WIRELESS.addresses),
+        interfaces=(WIRED, WIRELESS, UNPLUGGED),
+        answers={WIRELESS.addresses[0]: False},
+    )
+    page = ask("GET").text
+    wired, wireless, unplugged = (
+        page.partition(where)[2] for where in ("eth0, wired", "wlan0, wireless", "eth1, wired")
+    )
+
+    assert 'href="http://192.168.1.5:8069/"' in wired
+    assert 'href="https://10-0-0-9.k3v7q2m4x5a6b7c2.iot.example.com:8443/"' in wireless
+    assert "HTTPS does not answer at this address." in wireless
+    assert "the cable is out" in unplugged
+    assert 'href="http://192.168.7.20' not in page
+    assert "192.168.7.20" in words(f"<main>{unplugged}")
+
+
+def test_a_box_with_one_interface_does_not_name_it(ask: Ask, agent: PaperAgent, states: dict[str, BoxFacts]) -> None:
+    """What has no other needs no name."""
+    agent.paper = replace(states["secure"], interfaces=(WIRED,))
+
+    assert "eth0" not in ask("GET").text
 
 
 def test_an_unplugged_box_says_so(ask: Ask, agent: PaperAgent, states: dict[str, BoxFacts]) -> None:

@@ -241,7 +241,7 @@ def test_every_answer_carries_the_security_headers(ask: Ask, path: str, host: st
     assert reply.header("cross-origin-resource-policy") == "same-origin"
     assert reply.header("referrer-policy") in ("no-referrer", "same-origin")
     assert named.isdisjoint({"set-cookie", "server", "access-control-allow-origin", "strict-transport-security"})
-    if path not in ("/style.css", "/favicon.svg") or host == "evil.example":
+    if path not in ("/style.css", "/browser.js", "/favicon.svg") or host == "evil.example":
         assert reply.header("cache-control") == "no-store"
 
 

@@ -18,7 +18,14 @@ def check(facts: BoxFacts, now: datetime) -> Finding:
     if facts.stored.damage is not None:
         cause = CHECK_CERT_READ_EXCEPTION.cause(facts.stored.damage)
         remedy = (*cause.remedy, *CHECK_CERT_READ_EXCEPTION.remedy)
-        return Finding(check=ID, title=_TITLE, verdict=Verdict.WRONG, sentence=cause.meaning, remedy=remedy)
+        return Finding(
+            check=ID,
+            title=_TITLE,
+            verdict=Verdict.WRONG,
+            sentence=cause.meaning,
+            remedy=remedy,
+            because=facts.stored.damage,
+        )
     if installed is None and facts.last_try is not None and facts.last_try.outcome is Outcome.REFUSED:
         return Finding(
             check=ID,
@@ -26,6 +33,7 @@ def check(facts: BoxFacts, now: datetime) -> Finding:
             verdict=Verdict.WRONG,
             sentence=N_("There is no certificate yet, because the server refused to give one."),
             remedy=(N_("Read the reasons on the homepage, or with “lancert box status”."),),
+            because="refused",
         )
     if installed is None:
         return Finding(check=ID, title=_TITLE, verdict=Verdict.NOT_TRIED, sentence=N_("There is no certificate yet."))
@@ -41,12 +49,13 @@ def check(facts: BoxFacts, now: datetime) -> Finding:
             sentence=N_("The certificate is valid from {start} to {end}, which is not now."),
             remedy=(N_("Check the date and time of this IoT system."),),
             facts=dates,
+            because="not-valid-now",
         )
     if facts.enrolment is not None and set(installed.facts.names) != set(
         certificate_names(facts.enrolment.label, facts.enrolment.zone)
     ):
         sentence = N_("The certificate is for other names than those of this IoT system; a new one is asked for.")
-        return Finding(check=ID, title=_TITLE, verdict=Verdict.WRONG, sentence=sentence)
+        return Finding(check=ID, title=_TITLE, verdict=Verdict.WRONG, sentence=sentence, because="other-names")
     return Finding(
         check=ID,
         title=_TITLE,

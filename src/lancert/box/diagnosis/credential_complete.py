@@ -25,4 +25,5 @@ def check(facts: BoxFacts) -> Finding:
         verdict=Verdict.WRONG,
         sentence=_MISSING[facts.credential.missing],
         remedy=LOAD_NO_CREDENTIAL.remedy,
+        because="incomplete",
     )

@@ -49,8 +49,12 @@ class Changing(Protocol):
         """Ask for a new certificate although the old one will do; nothing waits for it."""
         ...
 
+    def reset(self) -> str:
+        """Have everything removed that this box knows, within seconds; gives the PIN it has then. Raises OSError."""
+        ...
+
     def set_log_level(self, level: str) -> None:
-        """Choose how much is recorded, by one of ``lancert.kit.logs.LEVELS``."""
+        """Choose how much is recorded for a day, by one of ``lancert.kit.logs.LEVELS``."""
         ...
 
 
@@ -63,6 +67,10 @@ class Telling(Protocol):
 
     def log_lines(self, count: int) -> list[str]:
         """Give the last lines of the log, redacted; reads the disk, so the homepage asks in a thread."""
+        ...
+
+    def log_bundle(self, findings: Sequence[Finding] | None) -> bytes:
+        """Give everything that helps to find a cause as one zip file; reads the disk."""
         ...
 
 

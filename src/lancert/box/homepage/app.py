@@ -7,7 +7,19 @@ no answers for other origins. What goes wrong unexpectedly is shown as a referen
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 
-from lancert.box.homepage import cogs, diagnosis_page, front, guard, log_page, renewal, settings
+from lancert.box import disk
+from lancert.box.homepage import (
+    browser,
+    cogs,
+    diagnosis_page,
+    front,
+    guard,
+    log_page,
+    renewal,
+    reset_page,
+    routers_page,
+    settings,
+)
 from lancert.box.homepage.agent import HomepageAgent
 from lancert.box.homepage.checkup import PATIENCE, Checkup
 from lancert.box.homepage.drawing import draw, picture
@@ -25,8 +37,10 @@ from lancert.box.homepage.exchange import (
 )
 from lancert.box.homepage.speech import Speech, speech_for
 from lancert.box.homepage.visit import Visit
+from lancert.box.knocks import Knocks
 from lancert.kit.language import N_
 from lancert.kit.logs import Log
+from lancert.protocol.problems import LOAD_REQUEST_EXCEPTION
 
 Page = Callable[[Visit], Awaitable[Answer]]
 
@@ -35,6 +49,10 @@ _log = Log("homepage")
 
 async def _style(_visit: Visit) -> Answer:
     return picture("style.css")
+
+
+async def _script(_visit: Visit) -> Answer:
+    return picture("browser.js")
 
 
 async def _icon(_visit: Visit) -> Answer:
@@ -46,6 +64,8 @@ ROUTES: Mapping[str, Mapping[str, Page]] = {
     "/status.json": {"GET": front.status},
     "/qr.svg": {"GET": front.qr},
     "/style.css": {"GET": _style},
+    "/browser.js": {"GET": _script},
+    browser.QUESTION: {"GET": browser.door},
     "/favicon.svg": {"GET": _icon},
     "/cogs": {"GET": cogs.cogs},
     "/cogs/credential": {"GET": settings.show_credential, "POST": settings.change_credential},
@@ -53,8 +73,11 @@ ROUTES: Mapping[str, Mapping[str, Page]] = {
     "/cogs/renewal": {"GET": renewal.show_renewal, "POST": renewal.renew},
     "/cogs/log-level": {"GET": settings.show_log_level, "POST": settings.change_log_level},
     "/cogs/diagnosis": {"GET": diagnosis_page.show_diagnosis, "POST": diagnosis_page.run_diagnosis},
+    "/cogs/routers": {"GET": routers_page.show_routers},
     "/cogs/log": {"GET": log_page.show_log_form, "POST": log_page.show_log},
     "/cogs/log/download": {"POST": log_page.download_log},
+    "/cogs/log/bundle": {"POST": log_page.download_bundle},
+    "/cogs/reset": {"GET": reset_page.show_reset, "POST": reset_page.reset},
 }
 
 _TURNED_AWAY = {
@@ -68,21 +91,27 @@ _TURNED_AWAY = {
 }
 
 
-def homepage_app(agent: HomepageAgent, *, machine_name: str | None = None, patience: float = PATIENCE) -> AsgiApp:
+def homepage_app(
+    agent: HomepageAgent,
+    *,
+    machine_name: str | None = None,
+    patience: float = PATIENCE,
+    knocks: Knocks | None = None,
+) -> AsgiApp:
     """Give the application for both doors.
 
     ``<machine_name>.local`` is one of the names it answers to; ``patience`` is how many seconds the form that starts a
-    diagnosis waits for its end.
+    diagnosis waits for its end, ``knocks`` is what the HTTPS door saw of those who did not get in.
     """
     label = guard.machine_label(socket.gethostname() if machine_name is None else machine_name)
-    checkup = Checkup(agent, patience)
+    checkup, seen = Checkup(agent, patience), knocks or Knocks()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise NotImplementedError(f"the homepage speaks HTTP only, not {scope['type']}")
         request = read_request(scope, receive)
         try:
-            answer = await _answer(request, agent, checkup, label)
+            answer = await _answer(request, agent, checkup, seen, label)
         except Gone:
             return
         await send_answer(guard.with_guards(answer), send)
@@ -90,20 +119,30 @@ def homepage_app(agent: HomepageAgent, *, machine_name: str | None = None, patie
     return app
 
 
-async def _answer(request: Request, agent: HomepageAgent, checkup: Checkup, label: str) -> Answer:
+async def _answer(request: Request, agent: HomepageAgent, checkup: Checkup, knocks: Knocks, label: str) -> Answer:
     speech = speech_for(request.header("accept-language"))
     try:
         facts = agent.facts()
         if (refused := guard.turned_away(request, facts, label)) is not None:
             return refused
-        visit = Visit(request=request, agent=agent, checkup=checkup, facts=facts, now=agent.now(), speech=speech)
+        visit = Visit(
+            request=request,
+            agent=agent,
+            checkup=checkup,
+            knocks=knocks,
+            machine_name=label,
+            facts=facts,
+            now=agent.now(),
+            speech=speech,
+        )
         return await _page(request, visit)
     except NotAcceptable as turned_away:
         return _explained(turned_away, speech)
     except Gone:
         raise
-    except Exception:
-        return _broken(_log.exception("a page could not be drawn", method=request.method), speech)
+    except Exception as error:
+        reference = _log.exception("a page could not be drawn", method=request.method)
+        return _refused_by_disk(error, reference, speech) or _broken(reference, speech)
 
 
 async def _page(request: Request, visit: Visit) -> Answer:
@@ -131,6 +170,16 @@ def _explained(turned_away: NotAcceptable, speech: Speech) -> Answer:
         sentence=speech.say(sentence),
         reference=None,
     )
+
+
+def _refused_by_disk(error: Exception, reference: str, speech: Speech) -> Answer | None:
+    """Say that a change could not be kept, and why: the owner can do something about a full disk."""
+    cause = disk.cause_of(error) if isinstance(error, OSError) else None
+    if cause is None:
+        return None
+    why = speech.say(LOAD_REQUEST_EXCEPTION.cause(cause).title or "")
+    sentence = speech.say(N_("Nothing was changed. {why}."), why=why)
+    return draw("turned_away.html", speech, status=507, sentence=sentence, reference=reference)
 
 
 def _broken(reference: str, speech: Speech) -> Answer:

@@ -44,12 +44,12 @@ class Checkup:
         """Say whether a run is under way."""
         return self._run is not None and not self._run.done()
 
-    async def ask(self) -> None:
-        """Start a run unless one is under way or has just ended; wait a moment for its end."""
+    async def ask(self, patience: float | None = None) -> None:
+        """Start a run unless one is under way or has just ended; wait so many seconds for its end, else a moment."""
         if not self.is_running and self._is_due():
             self._run = asyncio.create_task(self._examine())
         if self._run is not None:
-            await asyncio.wait({self._run}, timeout=self._patience)
+            await asyncio.wait({self._run}, timeout=self._patience if patience is None else patience)
 
     def _is_due(self) -> bool:
         # A last run in the future means that the clock was set back.

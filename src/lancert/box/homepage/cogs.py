@@ -10,9 +10,10 @@ from lancert.box.homepage.exchange import Answer
 from lancert.box.homepage.forms import NO_MISTAKES
 from lancert.box.homepage.front import SAVED, is_loading_now, next_words
 from lancert.box.homepage.moments import left_words, moment_words
-from lancert.box.homepage.settings import https_only_links, log_level_choices
+from lancert.box.homepage.settings import https_only_links, log_level_values
 from lancert.box.homepage.speech import Speech
 from lancert.box.homepage.visit import Visit
+from lancert.box.status import maintenance_wait
 from lancert.kit.language import N_
 
 
@@ -30,7 +31,7 @@ async def cogs(visit: Visit) -> Answer:
         database_is_set=facts.credential.database is not None,
         server=facts.server.url if facts.server else None,
         https_only=https_only_links(visit, "/cogs/log-level"),
-        levels=log_level_choices(speech),
+        **log_level_values(visit),
         log_level=facts.log_level,
         mistakes=NO_MISTAKES,
     )
@@ -44,6 +45,7 @@ def banner(facts: BoxFacts, now: datetime, speech: Speech) -> dict[str, Any]:
         "last_try": _last_try(facts, speech),
         "next": next_words(facts, now, speech),
         "is_loading": is_loading_now(facts, now),
+        "waits_for_maintenance": maintenance_wait(facts, now) is not None,
     }
 
 

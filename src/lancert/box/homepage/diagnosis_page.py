@@ -5,7 +5,7 @@ Looking needs no PIN; a run needs a form, since it talks to the outside.
 
 from typing import Any
 
-from lancert.box.diagnosis.result import Finding, Verdict
+from lancert.box.diagnosis.result import DEPENDS_ON_ROUTER, Finding, Verdict
 from lancert.box.homepage.drawing import draw
 from lancert.box.homepage.exchange import Answer, see_other
 from lancert.box.homepage.forms import read_form
@@ -37,7 +37,9 @@ async def show_diagnosis(visit: Visit) -> Answer:
         at=moment_words(last.at, visit.speech) if last else None,
         reference=last.reference if last else None,
         findings=[finding_view(finding, visit.speech) for finding in findings],
+        depends_on_router=visit.speech.say(DEPENDS_ON_ROUTER),
         wrong=sum(finding.verdict is Verdict.WRONG for finding in findings),
+        fine=sum(finding.verdict is Verdict.FINE for finding in findings),
     )
 
 
@@ -59,4 +61,8 @@ def finding_view(finding: Finding, speech: Speech) -> dict[str, Any]:
         "icon": icon,
         "sentence": finding.words(speech.gettext),
         "remedy": finding.steps(speech.gettext),
+        "recipes": [
+            {"name": recipe.name, "steps": finding.instructions(recipe, speech.gettext), "lines": list(recipe.lines)}
+            for recipe in finding.recipes
+        ],
     }

@@ -107,13 +107,17 @@ async def read_body(request: Request, *, seconds: float = BODY_SECONDS) -> bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is sent back; ``has_form`` says that the page posts to this box."""
+    """What is sent back; ``has_form`` says that the page posts to this box.
+
+    ``script_asks`` are the origins that the script of the page may ask; without them no script runs.
+    """
 
     status: int = 200
     body: bytes = b""
     media_type: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     has_form: bool = False
+    script_asks: tuple[str, ...] = ()
 
     def with_headers(self, *headers: tuple[str, str]) -> "Answer":
         """Give the same answer with more headers."""

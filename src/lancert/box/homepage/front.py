@@ -6,17 +6,19 @@ the page reloads itself.
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from lancert.box import plan, urls
 from lancert.box.facts import BoxFacts
+from lancert.box.homepage.browser import is_name, trial_for
 from lancert.box.homepage.drawing import draw
 from lancert.box.homepage.exchange import Answer, NotAcceptable
 from lancert.box.homepage.moments import date_words, moment_words, near_words, span_words
+from lancert.box.homepage.qr import qr_code
 from lancert.box.homepage.speech import Speech
 from lancert.box.homepage.visit import Visit
-from lancert.box.status import State, problem_document, state_of, status_document
+from lancert.box.homepage.ways import groups_of
+from lancert.box.status import State, maintenance_wait, problem_document, state_of, status_document
 from lancert.kit.language import N_
 from lancert.protocol import problems
 from lancert.protocol.messages import Kind
@@ -79,10 +81,18 @@ async def front(visit: Visit) -> Answer:
         visit.agent.homepage_opened()
         visit = replace(visit, facts=visit.agent.facts())
     facts, now, speech = visit.facts, visit.now, visit.speech
+    is_loading = is_loading_now(facts, now)
+    # A page that reloads itself would start over again and again.
+    trial = None if is_loading else trial_for(visit)
     return draw(
         "front.html",
         speech,
-        refresh=RELOAD_SECONDS if is_loading_now(facts, now) else None,
+        script_asks=trial.origins if trial else (),
+        trial=trial,
+        is_there=visit.request.secure and is_name(visit.request),
+        zone=facts.name_spaces[0].zone if facts.name_spaces else None,
+        server=facts.server.url if facts.server else None,
+        refresh=RELOAD_SECONDS if is_loading else None,
         saved=speech.say(SAVED[visit.asked("saved") or ""]) if visit.asked("saved") in SAVED else None,
         name=facts.name,
         kind=speech.say(KINDS[facts.kind]),
@@ -90,9 +100,11 @@ async def front(visit: Visit) -> Answer:
         url=urls.https_url(facts) if plan.serves_https(facts, now) else None,
         stable_url=urls.stable_url(facts) if plan.serves_https(facts, now) else None,
         problems=[problem_view(problem, speech) for problem in plan.problems_of(facts, now)],
+        notices=[notice.document(speech.gettext) for notice in facts.notices],
         next_words=_reload_words(facts, now, speech) or next_words(facts, now, speech),
         last_words=last_words(facts, speech),
-        addresses=addresses(facts, now),
+        groups=groups_of(facts, now, speech),
+        log_level_words=log_level_words(facts, now, speech),
     )
 
 
@@ -105,24 +117,11 @@ async def status(visit: Visit) -> Answer:
 
 
 async def qr(visit: Visit) -> Answer:
-    """Give the HTTPS URL as a QR code, dark on light with its quiet zone in every colour scheme."""
+    """Give the HTTPS URL as a QR code."""
     url = urls.https_url(visit.facts)
     if url is None or not plan.serves_https(visit.facts, visit.now):
         raise NotAcceptable(404, "")
-    return Answer(body=_qr(url), media_type="image/svg+xml")
-
-
-@lru_cache(maxsize=4)
-def _qr(url: str) -> bytes:
-    import io
-
-    import segno  # 6 ms that the start of the box does not need
-
-    drawn = io.BytesIO()
-    segno.make(url, error="m", micro=False).save(
-        drawn, kind="svg", border=4, dark="#111816", light="#fff", xmldecl=False, svgns=True, omitsize=True
-    )
-    return drawn.getvalue()
+    return Answer(body=qr_code(url), media_type="image/svg+xml")
 
 
 def is_loading_now(facts: BoxFacts, now: datetime) -> bool:
@@ -175,6 +174,15 @@ def next_words(facts: BoxFacts, now: datetime, speech: Speech) -> str | None:
     if is_loading_now(facts, now):
         return speech.say(N_("A certificate is being asked for now."))
     match plan.next_step(facts, now):
+        case plan.Wait() if (moment := maintenance_wait(facts, now)) is not None:
+            return speech.say(
+                N_(
+                    "A new certificate is put in at the time for maintenance, between {begin} and {end} local time: "
+                    "in {span}."
+                ),
+                **_hours(facts),
+                span=span_words(moment - now, speech),
+            )
         case plan.Wait(until=until, because=because) if because is not None:
             return speech.say(
                 N_("Tries again by itself in {span}, at {moment}."),
@@ -182,10 +190,30 @@ def next_words(facts: BoxFacts, now: datetime, speech: Speech) -> str | None:
                 moment=near_words(until, now, speech),
             )
         case plan.Wait() if facts.stored.usable is not None:
-            due = plan.renewal_begins(facts.stored.usable)
-            return speech.say(N_("The certificate is renewed by itself from {date}."), date=date_words(due, speech))
+            due = date_words(plan.renewal_begins(facts.stored.usable), speech)
+            if facts.maintenance is None:
+                return speech.say(N_("The certificate is renewed by itself from {date}."), date=due)
+            return speech.say(
+                N_("The certificate is renewed by itself from {date}, between {begin} and {end} local time."),
+                date=due,
+                **_hours(facts),
+            )
         case _:
             return None
+
+
+def _hours(facts: BoxFacts) -> dict[str, str]:
+    """Give the time for maintenance as it was set, on the clock of the wall."""
+    assert facts.maintenance is not None
+    return {"begin": f"{facts.maintenance.begin:%H:%M}", "end": f"{facts.maintenance.end:%H:%M}"}
+
+
+def log_level_words(facts: BoxFacts, now: datetime, speech: Speech) -> str | None:
+    """Say that more or less than usual is recorded, and until when."""
+    if facts.log_level_until is None:
+        return None
+    until = near_words(facts.log_level_until, now, speech)
+    return speech.say(N_("The log level is {level} until {moment}."), level=facts.log_level.title(), moment=until)
 
 
 def last_words(facts: BoxFacts, speech: Speech) -> str | None:
@@ -193,9 +221,3 @@ def last_words(facts: BoxFacts, speech: Speech) -> str | None:
     if facts.last_try is None:
         return None
     return speech.say(N_("Last try: {moment}."), moment=moment_words(facts.last_try.at, speech))
-
-
-def addresses(facts: BoxFacts, now: datetime) -> list[dict[str, str | None]]:
-    """Give every way to this page: by IP address always, by name once the certificate is there."""
-    by_name = urls.https_urls(facts) if plan.serves_https(facts, now) else {}
-    return [{"https": by_name.get(address), "http": urls.http_url(address, facts)} for address in facts.addresses]

@@ -35,7 +35,6 @@ CONTENT_SECURITY_POLICY = (
 )
 
 _HEADERS = (
-    ("content-security-policy", CONTENT_SECURITY_POLICY),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
     ("cross-origin-opener-policy", "same-origin"),
@@ -147,7 +146,17 @@ def with_guards(answer: Answer) -> Answer:
     ``Origin: null`` with every form (Fetch, "append a request Origin header").
     """
     named = {name for name, _ in answer.headers}
-    own = [("referrer-policy", "same-origin" if answer.has_form else "no-referrer")]
+    own = [
+        ("content-security-policy", _policy(answer.script_asks)),
+        ("referrer-policy", "same-origin" if answer.has_form else "no-referrer"),
+    ]
     if "cache-control" not in named:
         own.append(("cache-control", "no-store"))
     return answer.with_headers(*_HEADERS, *own)
+
+
+def _policy(script_asks: tuple[str, ...]) -> str:
+    """Give the policy of a page: no scripts, or the box's own and whom they may ask."""
+    if not script_asks:
+        return CONTENT_SECURITY_POLICY
+    return f"{CONTENT_SECURITY_POLICY}; script-src 'self'; connect-src 'self' {' '.join(script_asks)}"

@@ -1,4 +1,4 @@
-"""The page of the log: the last lines to read, the whole file to take along, both for whoever has the PIN.
+"""The page of the log: the last lines to read, the whole log or all for support to take along, with the PIN.
 
 The log is redacted where it is written and once more where it is read, and downloaded under a fixed name (S-35).
 """
@@ -14,6 +14,9 @@ from lancert.box.homepage.visit import Visit
 LINES_SHOWN = 200
 _LINES_DOWNLOADED = 20_000
 _FILE_NAME = "lancert-box.log"
+BUNDLE_NAME = "lancert-box-logs.zip"
+_PATIENCE = 25.0
+"""How many seconds a download waits for the doctor; without it the rest is given."""
 
 
 async def show_log_form(visit: Visit) -> Answer:
@@ -41,14 +44,34 @@ async def download_log(visit: Visit) -> Answer:
     )
 
 
+async def download_bundle(visit: Visit) -> Answer:
+    """Give everything that helps to find a cause as one file to whoever has the PIN, with a run of the doctor."""
+    if (refused := await _refused(visit)) is not None:
+        return refused
+    await visit.checkup.ask(_PATIENCE)
+    last = None if visit.checkup.is_running else visit.checkup.last
+    findings = None if last is None or last.reference else last.findings
+    return Answer(
+        body=await asyncio.to_thread(visit.agent.log_bundle, findings),
+        media_type="application/zip",
+        headers=(("content-disposition", f'attachment; filename="{BUNDLE_NAME}"'),),
+    )
+
+
 async def _lines(visit: Visit, most: int) -> list[str] | Answer:
     """Read the last lines for whoever has the PIN; everybody else gets the answer that says why not."""
+    if (refused := await _refused(visit)) is not None:
+        return refused
+    return await asyncio.to_thread(visit.agent.log_lines, most)
+
+
+async def _refused(visit: Visit) -> Answer | None:
+    """Give the answer for whoever has not the PIN, or asks over HTTP where HTTPS works."""
     if (elsewhere := over_https_only(visit)) is not None:
         return elsewhere
     form = await read_form(visit.request, frozenset({PIN}))
-    if (mistakes := await judge_pin(visit, form[PIN])) is not None:
-        return _log_page(visit, mistakes, None)
-    return await asyncio.to_thread(visit.agent.log_lines, most)
+    mistakes = await judge_pin(visit, form[PIN])
+    return None if mistakes is None else _log_page(visit, mistakes, None)
 
 
 def _log_page(visit: Visit, mistakes: Mistakes, lines: list[dict[str, str]] | None) -> Answer:

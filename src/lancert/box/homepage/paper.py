@@ -10,7 +10,9 @@ from datetime import datetime
 from lancert.box.connecting import ConnectRefused
 from lancert.box.diagnosis.result import Finding
 from lancert.box.facts import BoxFacts, Server
+from lancert.box.log_level import LONGEST
 from lancert.box.pin import PinVerdict
+from lancert.kit.logs import NORMAL
 from lancert.protocol.credential import Credential
 from lancert.protocol.problems import Occurrence
 
@@ -70,13 +72,26 @@ class PaperAgent:
         """Write the wish down."""
         self.paper = replace(self.paper, renewal_asked=True)
 
+    def reset(self) -> str:
+        """Forget everything but the name, and take another PIN."""
+        self.paper = BoxFacts(
+            name=self.paper.name, kind=self.paper.kind, ports=self.paper.ports, addresses=self.paper.addresses
+        )
+        self.lines, self.pin = [], self.pin[::-1]
+        return self.pin
+
     def set_log_level(self, level: str) -> None:
-        """Write the level down."""
-        self.paper = replace(self.paper, log_level=level)
+        """Write the level down, for a day."""
+        until = None if level == NORMAL else self.moment + LONGEST
+        self.paper = replace(self.paper, log_level=level, log_level_until=until)
 
     def log_lines(self, count: int) -> list[str]:
         """Give the last of the lines."""
         return self.lines[-count:]
+
+    def log_bundle(self, findings: Sequence[Finding] | None) -> bytes:
+        """Give the lines, and how many findings there are."""
+        return "\n".join([*self.lines, f"{len(findings or ())} findings"]).encode()
 
     async def diagnose(self) -> Sequence[Finding]:
         """Give the findings on the paper."""

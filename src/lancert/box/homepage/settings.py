@@ -6,6 +6,7 @@ travel in the clear when they need not. What is stored is never shown, only that
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lancert.box import plan, urls
 from lancert.box.connecting import ConnectRefused
@@ -13,6 +14,7 @@ from lancert.box.facts import BoxFacts, NotAServer, Server, parse_server
 from lancert.box.homepage.drawing import draw
 from lancert.box.homepage.exchange import Answer, see_other
 from lancert.box.homepage.forms import NO_MISTAKES, PIN, Mistakes, draw_form, judge_pin, read_form
+from lancert.box.homepage.moments import moment_words
 from lancert.box.homepage.speech import Speech
 from lancert.box.homepage.visit import Visit
 from lancert.kit.language import N_
@@ -70,7 +72,7 @@ def _https_by_address(address: Address, facts: BoxFacts) -> str:
 def over_https_only(visit: Visit) -> Answer | None:
     """Give the page that leads to HTTPS, if this one is not to be used over HTTP."""
     # A download is asked for from the page of the log; that is the page to open.
-    links = https_only_links(visit, visit.request.path.removesuffix("/download"))
+    links = https_only_links(visit, visit.request.path.removesuffix("/download").removesuffix("/bundle"))
     if links is None:
         return None
     was_sent = visit.request.method == "POST"
@@ -222,11 +224,15 @@ def _log_level_form(visit: Visit, level: str, mistakes: Mistakes) -> Answer:
         "log_level.html",
         visit,
         mistakes,
-        levels=log_level_choices(visit.speech),
+        **log_level_values(visit),
         log_level=level,
     )
 
 
-def log_level_choices(speech: Speech) -> list[tuple[str, str]]:
-    """Give the levels with what each records."""
-    return [(level, speech.say(_LEVEL_WORDS[level])) for level in LEVELS]
+def log_level_values(visit: Visit) -> dict[str, Any]:
+    """Give what the form of the log level shows: the levels with what each records, and until when one was chosen."""
+    until = visit.facts.log_level_until
+    return {
+        "levels": [(level, visit.speech.say(_LEVEL_WORDS[level])) for level in LEVELS],
+        "log_level_until": None if until is None else moment_words(until, visit.speech),
+    }

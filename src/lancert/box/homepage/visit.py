@@ -9,15 +9,18 @@ from lancert.box.homepage.agent import HomepageAgent
 from lancert.box.homepage.checkup import Checkup
 from lancert.box.homepage.exchange import Request
 from lancert.box.homepage.speech import Speech
+from lancert.box.knocks import Knocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """What a page is made from."""
+    """What a page is made from; ``<machine_name>.local`` is one of the names of the box."""
 
     request: Request
     agent: HomepageAgent
     checkup: Checkup
+    knocks: Knocks
+    machine_name: str
     facts: BoxFacts
     now: datetime
     speech: Speech

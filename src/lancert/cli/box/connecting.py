@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from lancert.cli.box.options import folder_option, sentence_of, translate_for_reader
+from lancert.cli.box.options import folder_option, proxies, sentence_of, translate_for_reader
 
 
 @click.command()
@@ -51,7 +51,7 @@ def connect(
             server = parse_server(server_or_token, parse_fingerprint(root_fingerprint) if root_fingerprint else None)
             credential = _credential(contract, database, folder)
         roots = _read_roots(ca) if ca else []
-        asyncio.run(connect_box(Folder(folder), server, credential, roots))
+        asyncio.run(connect_box(Folder(folder), server, credential, roots, proxies()))
     except (NotAServer, NotAToken, NotACredential) as error:
         raise click.UsageError(str(error)) from error
     except ConnectRefused as refused:
@@ -80,7 +80,9 @@ async def _trouble(folder: Path) -> str | None:
     opened = Folder(folder)
     facts = facts_on_disk(opened, name="", kind=Kind.BOX)
     assert facts.server is not None
-    finding = await service_reachable.check(facts, Client(facts.server, opened.roots(), SystemClock()))
+    finding = await service_reachable.check(
+        facts, Client(facts.server, opened.roots(), SystemClock(), proxies=proxies())
+    )
     if finding.verdict is Verdict.FINE:
         return None
     translate = translate_for_reader()

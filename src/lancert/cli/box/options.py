@@ -2,32 +2,90 @@
 
 import json
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from lancert.kit.settings import SettingsError, default_folder, read_settings, reader_languages
+from lancert.kit.platform import system
+from lancert.kit.settings import default_folder, reader_languages
 
 SETTINGS = ("folder", "http_port", "https_port", "listen", "address", "name", "kind", "maintenance")
 
+WRITTEN = (*SETTINGS, "deploy", "proxy", "public_resolver")
+"""What may stand in box.toml: ``deploy`` is tables, which no option can name, and ``proxy`` may hold a password."""
+
+_PORTS = {"http_port": 80, "https_port": 443}
+_PARAMETERS = {"address": "addresses"}
+_READ = "lancert.box.settings"
+
 
 def setting(name: str, default: Any) -> Callable[[], Any]:
-    """Give the default of an option: the environment, then box.toml in the folder, then this."""
+    """Give the default of an option: the environment, then box.toml in the folder, then this.
+
+    What stands there and cannot be used counts as not set; ``settings_read`` holds what to tell about it.
+    """
 
     def read() -> Any:
-        try:
-            # The folder is read before the other options, so that its own settings count.
-            folder = click.get_current_context().params.get("folder") or default_folder("box")
-            found = read_settings("box", SETTINGS, folder / "box.toml")
-        except SettingsError as error:
-            raise click.ClickException(str(error)) from error
-        value = found.get(name, default)
-        return value.split(",") if isinstance(default, list) and isinstance(value, str) else value
+        found = settings_read()
+        if name not in found.values and found.notices and name in _PORTS:
+            # The homepage stays where people know it to be, whatever the port was meant to become.
+            return _last_ports().get(name, default)
+        return found.values.get(name, default)
 
     return read
+
+
+def settings_read() -> Any:
+    """Give what box.toml and the environment say, read once for a command."""
+    from lancert.box.settings import read_settings
+
+    context = click.get_current_context()
+    if _READ not in context.meta:
+        # The folder is read before the other options, so that its own settings count.
+        context.meta[_READ] = read_settings(_folder(context), WRITTEN)
+    return context.meta[_READ]
+
+
+def proxies() -> Any:
+    """Give what the settings say about the proxy to reach the server through."""
+    from lancert.box.proxies import Proxies
+
+    return Proxies(setting=settings_read().values.get("proxy"))
+
+
+def settings_in_use() -> dict[str, Any]:
+    """Give the settings that count and were not typed at the command line; None where the default counts."""
+    from lancert.box.settings import SETTINGS as READ_BY_BOX
+
+    context, found = click.get_current_context(), settings_read().values
+    in_use = {"deploy": found.get("deploy")}
+    for name in READ_BY_BOX:
+        parameter = _PARAMETERS.get(name, name)
+        if was_typed(parameter):
+            continue
+        in_use[name] = found.get(name)
+        if name in _PORTS and context.params[parameter] != _PORTS[name]:
+            in_use[name] = context.params[parameter]
+    return in_use
+
+
+def was_typed(parameter: str) -> bool:
+    """Say whether a parameter stands at the command line."""
+    return click.get_current_context().get_parameter_source(parameter) is click.core.ParameterSource.COMMANDLINE
+
+
+def _folder(context: click.Context) -> Path:
+    return Path(context.params.get("folder") or default_folder("box"))
+
+
+def _last_ports() -> dict[str, int]:
+    from lancert.box.folder import Folder
+
+    folder = _folder(click.get_current_context())
+    ports = Folder(folder).listening() if folder.is_dir() else None
+    return {} if ports is None else {"http_port": ports.http, "https_port": ports.https}
 
 
 folder_option = click.option(
@@ -50,13 +108,19 @@ name_option = click.option(
 kind_option = click.option(
     "--kind",
     type=click.Choice(["iot-box", "virtual"]),
-    default=setting("kind", "virtual" if sys.platform == "win32" else "iot-box"),
+    default=setting("kind", system.KIND),
     help="Kind of IoT system.",
 )
 
 
 def existing(folder: Path) -> Path:
-    if not folder.is_dir():
+    try:
+        is_there = folder.is_dir()
+    except PermissionError:
+        raise click.ClickException(
+            f"This account may not look into {folder.parent}. Run this with the account of the agent or with sudo."
+        ) from None
+    if not is_there:
         raise click.ClickException(
             f"There is no IoT system in the folder {folder}. Start one with “lancert box run”, or name its --folder."
         )

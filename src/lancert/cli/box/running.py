@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from lancert.cli.box.options import (
+    WRITTEN,
     address_option,
     folder_option,
     host_name,
@@ -17,6 +18,9 @@ from lancert.cli.box.options import (
     parse_maintenance,
     sentence_of,
     setting,
+    settings_in_use,
+    settings_read,
+    was_typed,
 )
 
 
@@ -47,6 +51,12 @@ from lancert.cli.box.options import (
     help="When certificates are renewed, in local time, such as 02:00-05:00; at any time otherwise.",
 )
 @click.option("--log-to-stderr", is_flag=True, help="Write the log to standard error too.")
+@click.option(
+    "--watchdog",
+    type=click.IntRange(10, 3600),
+    metavar="SECONDS",
+    help="End when HTTPS has not answered for so long, for whoever starts it again; systemd needs no such option.",
+)
 def run(
     folder: Path,
     http_port: int,
@@ -57,6 +67,7 @@ def run(
     kind: str,
     maintenance: str | None,
     log_to_stderr: bool,
+    watchdog: int | None,
 ) -> None:
     """Run the agent and its homepage until it is stopped.
 
@@ -67,8 +78,11 @@ def run(
     """
     from lancert.box.app import BoxSettings
     from lancert.box.app import run as run_box
+    from lancert.box.settings import SettingsWatch, own_addresses
     from lancert.protocol.messages import Kind
 
+    # What was typed and cannot be used ends the command; what stands in a file does not.
+    listen, absent = (listen, ()) if was_typed("listen") else own_addresses(listen)
     settings = BoxSettings(
         folder=folder,
         name=name or host_name(),
@@ -78,7 +92,12 @@ def run(
         listen=listen,
         addresses=parse_addresses(addresses),
         maintenance=parse_maintenance(maintenance),
+        proxy=settings_read().values.get("proxy"),
+        public_resolvers=settings_read().values.get("public_resolver"),
         log_to_stderr=log_to_stderr,
+        watchdog=watchdog,
+        deploy=settings_read().values.get("deploy"),
+        watch=SettingsWatch(folder, WRITTEN, read=settings_read(), in_use=settings_in_use(), until_restart=absent),
     )
     try:
         asyncio.run(run_box(settings, _say_started))

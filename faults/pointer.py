@@ -12,6 +12,7 @@ from bench.box import box_command, measured, prepared
 
 from faults._table import Row
 from lancert.box.store import CertificateStore
+from lancert.kit.settings import environment_without_settings
 
 SECONDS = 2.0
 
@@ -27,7 +28,7 @@ def rows() -> list[Row]:
             shutil.rmtree(folder.path)
             shutil.copytree(template, folder.path)
             spoil(folder.certificates)
-            seconds = _seconds_to_serve(lambda port: box_command(folder, port), name, root)
+            seconds = _seconds_to_serve(lambda http, https: box_command(folder, http, https), name, root)
             store = CertificateStore(folder.certificates)
             healed = store.check().usable is not None and (folder.certificates / "current").is_file()
             late = seconds is None or seconds > SECONDS
@@ -36,9 +37,9 @@ def rows() -> list[Row]:
     return found
 
 
-def _seconds_to_serve(command: Callable[[int], list[str]], name: str, root: Path) -> float | None:
+def _seconds_to_serve(command: Callable[[int, int], list[str]], name: str, root: Path) -> float | None:
     try:
-        return measured(command, name, root, None)[0]
+        return measured(command, environment_without_settings(), name, root, has_pages=False)[0]
     except RuntimeError:
         return None
 

@@ -5,8 +5,10 @@ It looks around every two seconds and reports whenever the service asks it to; t
 seconds instead of every hour, so a day made of such minutes holds 8,640 reports instead of 24.
 """
 
+import asyncio
 import math
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ from pathlib import Path
 from tests.journeys.world import until
 from tests.peers.authority import TODAY, make_issuing, make_leaf, make_root, make_server, server_file
 from tests.peers.https import HttpsPeer, Reply
+from tests.peers.idle import idle
 
 from faults._disk import tool
 from faults._table import Row
@@ -50,13 +53,14 @@ class Written:
 
 def rows() -> list[Row]:
     with tempfile.TemporaryDirectory() as made:
-        start, idle = _watch(Path(made))
-    a_day = (idle.pages + idle.changes) * PAGE * A_DAY
-    said = f"{a_day / 1024:.0f} KiB a day; {idle.writes} writes, {idle.changes} other changes, {idle.reports} reports"
+        start, idly = _watch(Path(made))
+    a_day = (idly.pages + idly.changes) * PAGE * A_DAY
+    said = f"{a_day / 1024:.0f} KiB a day; {idly.writes} writes, {idly.changes} other changes, {idly.reports} reports"
     # Without reports, or where not even a start writes, nothing was watched.
-    blind = idle.reports < 2 or start.writes == 0
+    blind = idly.reports < 2 or start.writes == 0
     return [
         Row(case="idle, <= 64 KiB a day", states=1, broken=int(blind or a_day > LIMIT), found=said),
+        _without_service(),
         Row(
             case="one start, with its first report",
             states=1,
@@ -65,6 +69,19 @@ def rows() -> list[Row]:
             found=f"{start.pages * PAGE // 1024} KiB; {start.writes} writes, {start.changes} other changes",
         ),
     ]
+
+
+def _without_service(days: int = 30) -> Row:
+    with tempfile.TemporaryDirectory() as made, socket.create_server(("127.0.0.1", 0)) as door:
+        nobody = Server(url=f"https://service.localhost:{door.getsockname()[1]}")
+        door.close()
+        folder = Folder(Path(made) / "box")
+        folder.connect(nobody, [])
+        written = asyncio.run(idle(folder, nobody, hours=24 * days))
+    a_day = written.on_the_card / days
+    said = f"{a_day / 1024:.0f} KiB a day, {written.bytes / days:.0f} bytes of log; {written.reports} reports"
+    broken = int(written.reports < 200 * days or a_day > LIMIT)
+    return Row(case="idle without a service, <= 64 KiB a day", states=1, broken=broken, found=said)
 
 
 def _watch(place: Path) -> tuple[Written, Written]:

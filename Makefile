@@ -40,7 +40,7 @@ bench: ## print the figures beside the machine's own crypto floor (ARGS=dns for 
 	$(RUN)
 	@$(BIN)/python -m bench $(ARGS)
 
-faults: ## prove on real disks what kills, power cuts and errors leave, 15 min, as root (ARGS=power for one of them)
+faults: ## prove at full size what kills, power cuts, floods and bad networks leave, 45 min, as root (ARGS=power for one of them)
 	$(TEST)
 	@$(BIN)/python -m faults $(ARGS)
 

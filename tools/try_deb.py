@@ -238,12 +238,12 @@ def keep_the_log_small(running: Machine) -> None:
 
 def take_the_logs_along(running: Machine, token: str) -> None:
     """Make the bundle as root, who acts as the agent's account, and look for the secrets in it."""
-    running.does("install -d -m 700 /var/ours")
-    running.does("lancert box logs --bundle - >/var/ours/logs.zip && lancert box logs --bundle /var/tmp/logs.zip")
+    running.does("install -d -m 700 /var/ours && install -d -m 1777 /var/open")
+    running.does("lancert box logs --bundle - >/var/ours/logs.zip && lancert box logs --bundle /var/open/logs.zip")
     refused = running.run("lancert box logs --bundle /var/ours/more.zip")
     assert refused.returncode == 1
     assert "--bundle - > FILE" in refused.stderr, refused.stderr
-    assert running.does("stat -c '%a %U' /var/tmp/logs.zip") == "600 lancert-box"
+    assert running.does("stat -c '%a %U' /var/open/logs.zip") == "600 lancert-box"
     running.does("cd /var/ours && python3.11 -m zipfile -e logs.zip .")
     names = running.does("cd /var/ours/lancert-box-logs && find . -type f | sort").split()
     assert {"./doctor.txt", "./folder.json", "./log/box.log", "./settings.json", "./status.json"} <= set(names), names
@@ -253,7 +253,7 @@ def take_the_logs_along(running: Machine, token: str) -> None:
     assert running.run("grep -qF secure /var/ours/lancert-box-logs/status.json").returncode == 0
     size = running.does("stat -c %s /var/ours/logs.zip")
     held(f"all for support in one file of {size} bytes, and no secret in it")
-    running.does("rm -r /var/ours /var/tmp/logs.zip")
+    running.does("rm -r /var/ours /var/open")
 
 
 def reset(running: Machine, token: str) -> None:

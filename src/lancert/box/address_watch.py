@@ -48,7 +48,8 @@ class NetlinkWatch:
     async def changed(self) -> None:
         """Wait for the kernel's word, and a moment longer. Raises OSError when no more words will come."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._told.wait(), _LOOK_ANYWAY)
+            async with asyncio.timeout(_LOOK_ANYWAY):
+                await self._told.wait()
             await asyncio.sleep(_SETTLE)
         netlink.drain(self._news)
         self._told.clear()

@@ -175,7 +175,8 @@ async def _end(stop: asyncio.Event, folder: Folder, resets: int) -> None:
     """Wait until the process is told to stop, or another reset is asked for than one that could not be completed."""
     while not stop.is_set() and reset.asked(folder.path) in (0, resets):
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _GLANCE)
+            async with asyncio.timeout(_GLANCE):
+                await stop.wait()
 
 
 def _hand_over(

@@ -68,12 +68,12 @@ def run_command(as_json: bool, begin_anew: bool, **given: Any) -> None:
     write_logs(to_stderr=True, level=settings.log_level)
 
     def say(ready: Ready) -> None:
+        # What is loaded now stays for ever: looking at it again and again would be a tenth of the CPU under load.
+        gc.freeze()
         click.echo(ready.to_json().decode().replace("\n", "") if as_json else _described(ready, settings))
         sys.stdout.flush()
 
-    # What is loaded now stays for ever: looking at it again and again would be a tenth of the CPU under load.
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(50_000, 20, 50)
     try:
         with _runner() as runner:
             runner.run(run(settings, on_ready=say, may_begin_anew=begin_anew))

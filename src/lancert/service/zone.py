@@ -90,4 +90,5 @@ class ZoneFeed:
                 _log.exception("the zone could not be brought up to date; it is answered as it was")
             await asyncio.sleep(_AT_MOST_EVERY)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), _LOOK_EVERY)
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await self._changed.wait()

@@ -123,7 +123,7 @@ class EmbeddedAuthority:
     def chain_pem(self, leaf: bytes) -> str:
         """Give the chain a server sends, in PEM: the leaf, the issuing certificate, and not the root."""
         text = base64.b64encode(leaf).decode("ascii")
-        lines = "\n".join(text[at : at + 64] for at in range(0, len(text), 64))
+        lines = "\n".join([text[at : at + 64] for at in range(0, len(text), 64)])
         return f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n{self._issuing_pem}"
 
     def crl(self, revoked: Sequence[Revoked], *, number: int, now: datetime) -> bytes:

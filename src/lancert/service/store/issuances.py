@@ -55,7 +55,7 @@ _CANDIDATES = (
 
 def candidates(connection: Connection, identities: Sequence[Identity]) -> dict[Identity, Candidate]:
     """Give the live boxes of these identities; unknown and withdrawn ones are not in the answer."""
-    rows = connection.execute(_CANDIDATES, {"identities": identities})
+    rows = connection.execute(_CANDIDATES, {"identities": identities}).all()
     return {row[1]: _candidate_of(*row) for row in rows}
 
 

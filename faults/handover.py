@@ -32,6 +32,7 @@ ROUNDS = 40
 HANDSHAKES = 300
 """How many at least between two hand-overs, in the full size."""
 
+_PATIENCE = 8.0  # seconds until a program that does not show the certificate counts as one that will not
 _EVERY = 5  # one hand-over of so many meets a spoilt setting
 _WINDOW = {"renewal_start": TODAY, "renewal_end": TODAY + timedelta(days=1)}
 
@@ -104,7 +105,7 @@ def an_nginx(program: str, place: Path) -> Program:
         "key": f"{tls}/key.pem",
         "reload": server.reload_command,
         "verify": f"127.0.0.1:{server.port}",
-        "timeout": 3,
+        "timeout": _PATIENCE,
     }
     _write_other_key(other)
     wrong_key = f"ssl_certificate {tls}/full-chain.pem; ssl_certificate_key {other};"
@@ -122,7 +123,7 @@ def a_haproxy(program: str, place: Path) -> Program:
         "reload_signal": "USR2",
         "pid_file": str(server.pid_file),
         "verify": f"127.0.0.1:{server.port}",
-        "timeout": 2,
+        "timeout": _PATIENCE,
     }
     missing = f"crt {tls}/there-is-no-such.pem"
     return Program(server=server, target=_target(table), right=right, spoilt=(f"{right} nonsense", missing))

@@ -181,6 +181,11 @@ def change_settings(running: Machine) -> None:
     running.does(f"sed -i 's/^# name = .*/name = \"Till 2\"/' {BOX}/box.toml && systemctl restart lancert-box")
     assert running.says("lancert box status").startswith("Till 2")
     held("the example of the settings, changed in one line, is read at the next start")
+    pid = main_pid(running)
+    running.does("systemctl reload lancert-box")
+    assert answers(running)
+    assert main_pid(running) == pid
+    held("systemctl reload has the same process look again")
 
 
 def meet_another_program(running: Machine, package: str) -> None:

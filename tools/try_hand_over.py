@@ -28,6 +28,7 @@ def hand_over(running: Machine, held: Callable[[str], None]) -> None:
     _write(running, "/usr/local/lib/till.py", _block("python"))
     _write(running, "/etc/systemd/system/till.service", UNIT)
     _write(running, f"{DROP_IN}/till.conf", _block("ini"))
+    running.does(f"mv {BOX}/box.toml {BOX}/box.toml.before")
     _write(running, f"{BOX}/box.toml", _block("toml") + request)
     running.does("useradd --system till; usermod --append --groups till lancert-box")
     running.does(f"chown lancert-box: {BOX}/box.toml")
@@ -56,7 +57,8 @@ def hand_over(running: Machine, held: Callable[[str], None]) -> None:
     held("root had it done at once by lancert box deploy")
 
     running.does("systemctl disable --now lancert-deploy@till.path till; userdel till; groupdel till")
-    running.does(f"rm -r {DROP_IN} /etc/systemd/system/till.service {BOX}/box.toml {DEPLOY}; systemctl daemon-reload")
+    running.does(f"rm -r {DROP_IN} /etc/systemd/system/till.service {DEPLOY}; systemctl daemon-reload")
+    running.does(f"mv {BOX}/box.toml.before {BOX}/box.toml")
     running.does("systemctl restart lancert-box")
 
 

@@ -1,14 +1,16 @@
 """A shop's network with names: the box, a router with a real resolver, and the Internet behind it.
 
 The Internet is one host: it has the zone's own name server, ours, and a public resolver at 9.9.9.9, where the box looks
-for one unless told otherwise. On the router any resolver can be put, with any filter. The box asks from its own host by
-a program that waits there, so that a thousand runs start Python once.
+for one unless told otherwise; that one answers over TLS too (RFC 7858). On the router any resolver can be put, with any
+filter, and systemd-resolved on the box. The box asks from its own host by a program that waits there, so that a
+thousand runs start Python once.
 """
 
 import asyncio
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,8 +22,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from tests.peers.authority import key_pem, make_root, make_server, pem
 from tests.peers.netns import ROUTER, Host, Site, three_hosts
 
+from faults._table import NotPossibleHere
 from lancert.dns.server import NameServer
 from lancert.dns.zone import ZoneFacts
 from lancert.kit.settings import environment_without_settings
@@ -34,6 +38,9 @@ OWN = "192.168.1.5"
 INTERNET = "192.31.196.10"
 """The address of the zone's own server and of the service: one that no filter takes for private."""
 PUBLIC = "9.9.9.9"
+STUB = "127.0.0.53"
+"""Where systemd-resolved answers on the box."""
+_PUBLIC_NAME = "dns.example.net"
 # What OPNsense takes for private when the protection against rebinding is on.
 _UNBOUND_PRIVATE = (
     *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.0.2.0/24"),
@@ -48,6 +55,19 @@ _THE_INTERNET = (
     f'local-zone: "{ZONE}." transparent',
 )
 _PATIENCE = 20.0
+# Its own files in the box's mount namespace: no D-Bus and no configuration of this machine. It has no user of its own
+# where the package is not installed, so it is started as nobody, with the capabilities it asks for.
+_RESOLVED_FILES = f"""
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /etc/systemd
+printf '[Resolve]\\nDNS={ROUTER[0]}\\nFallbackDNS=\\n' >/etc/systemd/resolved.conf
+mkdir -p /run/systemd/resolve
+chown 65534:65534 /run/systemd/resolve
+"""
+_AS_NOBODY = (
+    *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+    *("--inh-caps=+net_bind_service,+net_raw,+setpcap", "--ambient-caps=+net_bind_service,+net_raw,+setpcap"),
+)
 
 
 @dataclass
@@ -58,15 +78,32 @@ class Shop:
     folder: Path
     asker: "Asker"
     _router: list[subprocess.Popen[Any]] = field(default_factory=list)
+    _resolved: subprocess.Popen[Any] | None = None
 
     def dnsmasq(self, *options: str, knows_zone: bool = True) -> None:
         """Put dnsmasq on the router."""
         self._start_on(self.site.router, *_dnsmasq(self.folder / "router.pid", ROUTER, options, knows_zone))
 
-    def unbound(self, *lines: str, private: bool) -> None:
-        """Put unbound on the router; ``private`` hides what OPNsense hides."""
+    def unbound(self, *lines: str, private: bool, over_tls: bool = False) -> None:
+        """Put unbound on the router; ``private`` hides what OPNsense hides, ``over_tls`` asks the public one alone."""
         hidden = [f"private-address: {network}" for network in _UNBOUND_PRIVATE] if private else []
-        self._start_on(self.site.router, *_unbound(self.folder / "router", ROUTER, (*hidden, *lines), PUBLIC))
+        if over_tls:
+            to = [_forward(".", f"{PUBLIC}@853#{_PUBLIC_NAME}", "forward-tls-upstream: yes")]
+            hidden.append(f'tls-cert-bundle: "{self.folder}/root.pem"')
+        else:
+            to = [_forward(ZONE, INTERNET), _forward(".", PUBLIC)]
+        self._start_on(self.site.router, *_unbound(self.folder / "router", ROUTER, (*hidden, *lines), to))
+
+    def resolved(self) -> None:
+        """Put systemd-resolved on the box, which asks the router; for the rest of the network's life."""
+        box = self.site.box
+        if self._resolved is None:
+            box.sh(_RESOLVED_FILES)
+        else:
+            self._resolved.terminate()
+            self._resolved.wait(_PATIENCE)
+        self._resolved = box.start(*_AS_NOBODY, resolved_here(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _until_it_answers(box, STUB)
 
     def nobody(self) -> None:
         """Leave the router without any resolver."""
@@ -155,7 +192,8 @@ def shop(folder: Path) -> Iterator[Shop]:
             f"ip addr add {INTERNET}/32 dev eth0\nip addr add {PUBLIC}/32 dev eth0\nip route add unreachable 1.1.1.1"
         )
         site.router.sh("ip route add default via 198.51.100.10")
-        public = _unbound(folder / "public", (PUBLIC,), _THE_INTERNET)
+        lines = (*_THE_INTERNET, *_certified(folder))
+        public = _unbound(folder / "public", (PUBLIC, f"{PUBLIC}@853"), lines, [_forward(ZONE, INTERNET)])
         site.service.start(*public, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         site.box.resolv_conf(f"nameserver {ROUTER[0]}\n")
         _until_it_answers(site.box, PUBLIC)
@@ -228,7 +266,33 @@ def _dnsmasq(pid: Path, addresses: tuple[str, ...], options: tuple[str, ...], kn
     ]
 
 
-def _unbound(folder: Path, addresses: tuple[str, ...], lines: tuple[str, ...], others: str = "") -> list[str]:
+def resolved_here() -> str:
+    """Find systemd-resolved. Raises NotPossibleHere."""
+    where = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/lib/systemd", "/lib/systemd"))
+    found = shutil.which("systemd-resolved", path=where)
+    if found is None:
+        raise NotPossibleHere(
+            "there is no systemd-resolved; installing it takes over /etc/resolv.conf, so rather unpack it: apt-get "
+            "download systemd-resolved, dpkg-deb -x systemd-resolved_*.deb FOLDER, PATH=$PATH:FOLDER/lib/systemd"
+        )
+    return found
+
+
+def _certified(folder: Path) -> tuple[str, ...]:
+    """Give the public resolver a certificate of a root that the router is told to trust."""
+    root = make_root()
+    server = make_server(root, [_PUBLIC_NAME])
+    (folder / "root.pem").write_bytes(pem(root.certificate))
+    (folder / "public.pem").write_bytes(pem(server.certificate))
+    (folder / "public.key").write_bytes(key_pem(server.key))
+    return f'tls-service-pem: "{folder}/public.pem"', f'tls-service-key: "{folder}/public.key"'
+
+
+def _forward(zone: str, to: str, *options: str) -> str:
+    return f'forward-zone:\n  name: "{zone}"\n  forward-addr: {to}\n' + "".join(f"  {one}\n" for one in options)
+
+
+def _unbound(folder: Path, addresses: tuple[str, ...], lines: tuple[str, ...], forward: list[str]) -> list[str]:
     folder.mkdir(exist_ok=True)
     server = [
         *(f"interface: {address}" for address in addresses),
@@ -237,9 +301,8 @@ def _unbound(folder: Path, addresses: tuple[str, ...], lines: tuple[str, ...], o
         *(f'pidfile: "{folder}/unbound.pid"', f'logfile: "{folder}/unbound.log"', "num-threads: 1"),
         *lines,
     ]
-    zones = {ZONE: INTERNET, **({".": others} if others else {})}
-    forward = "".join(f'forward-zone:\n  name: "{zone}"\n  forward-addr: {to}\n' for zone, to in zones.items())
-    (folder / "unbound.conf").write_text("server:\n" + "".join(f"  {line}\n" for line in server) + forward)
+    text = "server:\n" + "".join(f"  {line}\n" for line in server) + "".join(forward)
+    (folder / "unbound.conf").write_text(text)
     return ["unbound", "-d", "-c", str(folder / "unbound.conf")]
 
 

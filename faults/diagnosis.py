@@ -1,9 +1,10 @@
 """F-43, F-44: whether the doctor tells a router that hides private answers from everything else, with real resolvers.
 
 Box, router and Internet are hosts of their own (network namespaces). On the router stand dnsmasq and unbound, plain,
-filtering, filtering with an exception, rewriting, blocking or gone, and the Internet fails in its own ways; each case
-has one right verdict. Then the whole doctor runs a thousand times where nothing is wrong. The control is the doctor
-most programs have: a name that is not found is called hidden.
+filtering, filtering with an exception, rewriting, blocking, forwarding over TLS or gone, and the Internet fails in its
+own ways; each case has one right verdict. systemd-resolved stands on the box where that program is there. Then the
+whole doctor runs a thousand times where nothing is wrong. The control is the doctor most programs have: a name that is
+not found is called hidden.
 """
 
 import tempfile
@@ -15,8 +16,22 @@ from typing import Any
 
 from tests.peers.netns import ROUTER
 
-from faults._shop import INTERNET, LABEL, PUBLIC, UNKNOWN, ZONE, Names, Shop, Till, shop, till, zone_on
-from faults._table import Row
+from faults._shop import (
+    INTERNET,
+    LABEL,
+    PUBLIC,
+    STUB,
+    UNKNOWN,
+    ZONE,
+    Names,
+    Shop,
+    Till,
+    resolved_here,
+    shop,
+    till,
+    zone_on,
+)
+from faults._table import NotPossibleHere, Row
 from lancert.protocol.names import Label
 
 NORMAL_RUNS = 1000
@@ -31,6 +46,10 @@ _NO_DNS_IN = "chain input { type filter hook input priority 0; udp dport 53 drop
 _ZONE_SILENT = (
     f"chain input {{ type filter hook input priority 0; ip daddr {INTERNET} udp dport 53 drop; "
     f"ip daddr {INTERNET} tcp dport 53 drop; }}"
+)
+_ROUTER_ONLY_OVER_TLS = (
+    "chain input { type filter hook input priority 0; ip saddr 198.51.100.1 udp dport 53 drop; "
+    "ip saddr 198.51.100.1 tcp dport 53 drop; }"
 )
 _LOSES_ONE_IN_TWENTY = "chain input { type filter hook input priority 0; numgen random mod 20 0 drop; }"
 _OWN = "192.168.1.{number}"
@@ -60,8 +79,16 @@ def _dnsmasq(*options: str, knows_zone: bool = True) -> Callable[[Shop], None]:
     return lambda network: network.dnsmasq(*options, knows_zone=knows_zone)
 
 
-def _unbound(*lines: str, private: bool) -> Callable[[Shop], None]:
-    return lambda network: network.unbound(*lines, private=private)
+def _unbound(*lines: str, private: bool, over_tls: bool = False) -> Callable[[Shop], None]:
+    return lambda network: network.unbound(*lines, private=private, over_tls=over_tls)
+
+
+def _resolved(*options: str) -> Callable[[Shop], None]:
+    def start(network: Shop) -> None:
+        network.dnsmasq(*options)
+        network.resolved()
+
+    return start
 
 
 def _nobody(network: Shop) -> None:
@@ -86,6 +113,25 @@ CASES = (
     Case(name="unbound", wanted="fine", router=_unbound(private=False)),
     Case(name="unbound that hides", wanted="filtered", router=_unbound(private=True)),
     Case(name="unbound that hides, with the exception", wanted="fine", router=_unbound(_PRIVATE_DOMAIN, private=True)),
+    Case(
+        name="unbound that forwards over TLS",
+        wanted="fine",
+        router=_unbound(private=False, over_tls=True),
+        internet=_ROUTER_ONLY_OVER_TLS,
+    ),
+    Case(
+        name="unbound that forwards over TLS, and hides",
+        wanted="filtered",
+        router=_unbound(private=True, over_tls=True),
+        internet=_ROUTER_ONLY_OVER_TLS,
+    ),
+    Case(
+        name="unbound where only TLS would get through",
+        wanted="dns-down",
+        router=_unbound(private=False),
+        internet=_ROUTER_ONLY_OVER_TLS,
+        is_quick=False,
+    ),
     Case(name="dnsmasq, IPv6", wanted="fine", router=_dnsmasq(), address=_OWN6, asks=(ROUTER[1],)),
     Case(name="dnsmasq that hides, IPv6", wanted="filtered", router=_dnsmasq(_HIDES), address=_OWN6, asks=(ROUTER[1],)),
     Case(name="unbound that hides, IPv6", wanted="filtered", router=_unbound(private=True), address=_OWN6),
@@ -170,6 +216,12 @@ CASES = (
         name="the same, and it hides", wanted="dns-down-all", router=_unbound(private=True), wan=False, is_quick=False
     ),
 )
+BEHIND_RESOLVED = (
+    Case(name="systemd-resolved", wanted="fine", router=_resolved(), asks=(STUB,)),
+    Case(name="systemd-resolved, dnsmasq hides", wanted="filtered", router=_resolved(_HIDES), asks=(STUB,)),
+    Case(name="the same, with the exception", wanted="fine", router=_resolved(_HIDES, _ALLOWS), asks=(STUB,)),
+)
+"""What is played where systemd-resolved is there; it is no program the tests install, as it takes over the machine."""
 _WELL = tuple(case for case in CASES if case.wanted == "fine" and case.address == _OWN)
 
 
@@ -221,7 +273,7 @@ def play(cases: Sequence[Case]) -> tuple[list[str], int]:
 
 
 def recognised(cases: Sequence[Case], runs: int) -> tuple[int, list[str]]:
-    """Ask again and again behind resolvers that hide: how often, and what was said other than that they do."""
+    """Ask again and again in each case: how often, and what was said other than what is right."""
     others = []
     with network() as (made, _):
         for case in cases:
@@ -255,6 +307,16 @@ def _alarms(living: Till, case: Case, runs: int, what: str) -> list[str]:
     return [f"{case.name}: {one['alarms']}" for one in found if one["alarms"]]
 
 
+def _behind_resolved() -> Row:
+    about: dict[str, Any] = {"case": "behind systemd-resolved", "at_least": len(BEHIND_RESOLVED) * RUNS_OF_A_FILTER}
+    try:
+        resolved_here()
+    except NotPossibleHere as error:
+        return Row(**about, states=0, broken=0, found=f"NOT DONE, {error}")
+    asked, missed = recognised(BEHIND_RESOLVED, RUNS_OF_A_FILTER)
+    return Row(**about, states=asked, broken=len(missed), found="; ".join(missed[:3]))
+
+
 def rows() -> list[Row]:
     wrong, wrong_by_control = play(CASES)
     ran, alarms = false_alarms(NORMAL_RUNS, LOSSY_RUNS)
@@ -275,6 +337,7 @@ def rows() -> list[Row]:
             at_least=len(hiding) * RUNS_OF_A_FILTER,
             found="; ".join(missed[:3]),
         ),
+        _behind_resolved(),
         Row(
             case="alarms where nothing is wrong",
             states=ran,

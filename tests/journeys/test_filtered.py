@@ -24,7 +24,7 @@ def made() -> Iterator[tuple[Shop, Names]]:
 @pytest.mark.promise("M10")
 @pytest.mark.parametrize("case", QUICK, ids=lambda case: case.name)
 def test_each_case_has_its_verdict(case: Case, made: tuple[Shop, Names]) -> None:
-    """F-43, F-44: dnsmasq and unbound, plain, hiding, with the exception, rewriting and blocking."""
+    """F-43, F-44: dnsmasq and unbound, plain, hiding, with the exception, over TLS, rewriting and blocking."""
     said, _ = verdict(case, 10 + QUICK.index(case), *made)
 
     assert said == case.wanted

@@ -137,4 +137,4 @@ def test_the_lock_is_free_after_a_reset(box: Lancert, folder: Path) -> None:
     box("reset", "--yes")
 
     with lock(folder):
-        assert True
+        assert (folder / "lock").exists()
